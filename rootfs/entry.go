@@ -1,0 +1,229 @@
+package rootfs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+)
+
+// ErrChanged is what opening, reading or closing a host file returns when the
+// file is no longer the one that was listed: another inode, size or mtime.
+var ErrChanged = errors.New("file changed while packing")
+
+// An Entry is one path of a tree. Its contents stay on the host until it is
+// opened.
+type Entry struct {
+	Path         string            // rooted and clean: "/usr/bin/bash"
+	Mode         fs.FileMode       // type and permission bits, setuid, setgid and sticky among them
+	Size         int64             // bytes of contents; 0 unless a regular file
+	Link         string            // target of a symbolic link, unchanged
+	Hardlink     string            // path of the entry that carries the contents of this one, if another does
+	UID, GID     int               // numeric owners
+	ModTime      time.Time         // as on the host; zero for entries that no host has
+	XAttrs       map[string]string // raw values by name; security.capability only
+	Major, Minor uint32            // of a device
+	Source       string            // the host's path of the contents, "" if they are in memory
+	Why          []Reason          // what led here; never empty in a finished plan
+
+	implied bool        // a folder that only exists because something lies in it
+	data    []byte      // contents that no host has
+	host    *Host       // where Source lies
+	seen    fs.FileInfo // the file as it was listed
+}
+
+// A Reason says by which rule an entry came in, and where the rule started.
+type Reason struct {
+	Kind string `json:"kind"`           // "program", "library", "loader", "link", "folder", "added", "skeleton", "generated"
+	From string `json:"from,omitempty"` // the path or flag that asked for it
+	Text string `json:"text,omitempty"` // the rule in words: "libc.so.6, by ld.so.cache"
+}
+
+// String returns the reason as a phrase that can follow a path.
+func (r Reason) String() string {
+	s := r.Kind
+	if r.Text != "" {
+		s += " " + r.Text
+	}
+	if r.From != "" {
+		s += " for " + r.From
+	}
+	return s
+}
+
+// Dir returns a folder owned by root.
+func Dir(name string, mode fs.FileMode) *Entry {
+	return &Entry{Path: rooted(name), Mode: fs.ModeDir | mode}
+}
+
+// File returns a regular file owned by root with the given contents.
+func File(name string, mode fs.FileMode, data []byte) *Entry {
+	return &Entry{Path: rooted(name), Mode: mode, Size: int64(len(data)), data: data}
+}
+
+// Symlink returns a symbolic link owned by root.
+func Symlink(name, target string) *Entry {
+	return &Entry{Path: rooted(name), Mode: fs.ModeSymlink | 0o777, Link: target}
+}
+
+// For adds a reason to the entry and returns it.
+func (e *Entry) For(why Reason) *Entry {
+	e.Why = append(e.Why, why)
+	return e
+}
+
+// Open opens the contents of a regular file. If the host's file is not the one
+// that was listed, Open, or later Close, returns an error that wraps
+// [ErrChanged].
+func (e *Entry) Open() (fs.File, error) {
+	switch {
+	case !e.Mode.IsRegular():
+		return nil, &fs.PathError{Op: "open", Path: e.Path, Err: errors.New("not a regular file")}
+	case e.host == nil:
+		return &memFile{Reader: bytes.NewReader(e.data), info: fileInfo{e}}, nil
+	}
+	f, err := os.Open(e.host.osPath(e.Source))
+	if err != nil {
+		return nil, err
+	}
+	hf := &hostFile{f: f, entry: e}
+	if err := hf.check(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return hf, nil
+}
+
+// String describes the entry in the form that tests compare:
+// "file 0755 1265648", "dir 1777", "link usr/bin", "hardlink /usr/bin/perl".
+func (e *Entry) String() string {
+	var s string
+	switch {
+	case e.Hardlink != "":
+		return "hardlink " + e.Hardlink
+	case e.Mode&fs.ModeSymlink != 0:
+		return "link " + e.Link
+	case e.Mode.IsDir():
+		s = fmt.Sprintf("dir %04o", UnixPerm(e.Mode))
+	case e.Mode.IsRegular():
+		s = fmt.Sprintf("file %04o %d", UnixPerm(e.Mode), e.Size)
+	default:
+		s = fmt.Sprintf("%s %04o %d,%d", kind(e.Mode), UnixPerm(e.Mode), e.Major, e.Minor)
+	}
+	if e.UID != 0 || e.GID != 0 {
+		s += fmt.Sprintf(" %d:%d", e.UID, e.GID)
+	}
+	return s
+}
+
+// UnixPerm returns the twelve permission bits of chmod(2): those of mode, with
+// setuid, setgid and sticky at 04000, 02000 and 01000.
+func UnixPerm(mode fs.FileMode) uint32 {
+	p := uint32(mode.Perm())
+	if mode&fs.ModeSetuid != 0 {
+		p |= 0o4000
+	}
+	if mode&fs.ModeSetgid != 0 {
+		p |= 0o2000
+	}
+	if mode&fs.ModeSticky != 0 {
+		p |= 0o1000
+	}
+	return p
+}
+
+func kind(mode fs.FileMode) string {
+	switch mode.Type() {
+	case 0:
+		return "file"
+	case fs.ModeDir:
+		return "folder"
+	case fs.ModeSymlink:
+		return "link"
+	case fs.ModeNamedPipe:
+		return "pipe"
+	case fs.ModeSocket:
+		return "socket"
+	}
+	return "device"
+}
+
+func rooted(name string) string { return path.Join("/", name) }
+
+// sameContents reports whether both entries would ship the same thing, so that
+// one may stand for the other.
+func (e *Entry) sameContents(o *Entry) bool {
+	if e.Mode != o.Mode || e.Size != o.Size || e.Link != o.Link || e.UID != o.UID || e.GID != o.GID {
+		return false
+	}
+	if !e.Mode.IsRegular() {
+		return e.Major == o.Major && e.Minor == o.Minor
+	}
+	if e.seen != nil && o.seen != nil {
+		return os.SameFile(e.seen, o.seen)
+	}
+	return e.seen == nil && o.seen == nil && bytes.Equal(e.data, o.data)
+}
+
+// fileInfo shows an entry as an fs.FileInfo. Sys returns what the host said of
+// the file, so identity on the host is identity in the tree.
+type fileInfo struct{ e *Entry }
+
+func (i fileInfo) Name() string               { return path.Base(i.e.Path) }
+func (i fileInfo) Size() int64                { return i.e.Size }
+func (i fileInfo) Mode() fs.FileMode          { return i.e.Mode }
+func (i fileInfo) Type() fs.FileMode          { return i.e.Mode.Type() }
+func (i fileInfo) ModTime() time.Time         { return i.e.ModTime }
+func (i fileInfo) IsDir() bool                { return i.e.Mode.IsDir() }
+func (i fileInfo) Info() (fs.FileInfo, error) { return i, nil }
+func (i fileInfo) String() string             { return fs.FormatFileInfo(i) }
+
+func (i fileInfo) Sys() any {
+	if i.e.seen == nil {
+		return nil
+	}
+	return i.e.seen.Sys()
+}
+
+// memFile is an open file whose contents are in memory.
+type memFile struct {
+	*bytes.Reader
+	info fs.FileInfo
+}
+
+func (f *memFile) Stat() (fs.FileInfo, error) { return f.info, nil }
+func (f *memFile) Close() error               { return nil }
+
+// hostFile is an open file of a host that must stay as it was listed.
+type hostFile struct {
+	f     *os.File
+	entry *Entry
+}
+
+func (f *hostFile) Stat() (fs.FileInfo, error)              { return fileInfo{f.entry}, nil }
+func (f *hostFile) Read(p []byte) (int, error)              { return f.f.Read(p) }
+func (f *hostFile) ReadAt(p []byte, off int64) (int, error) { return f.f.ReadAt(p, off) }
+
+// Close closes the file and says whether it changed while it was open.
+func (f *hostFile) Close() error {
+	changed := f.check()
+	if err := f.f.Close(); err != nil {
+		return err
+	}
+	return changed
+}
+
+func (f *hostFile) check() error {
+	now, err := f.f.Stat()
+	if err != nil {
+		return err
+	}
+	was := f.entry.seen
+	if !os.SameFile(now, was) || now.Size() != was.Size() || !now.ModTime().Equal(was.ModTime()) {
+		return fmt.Errorf("%s: %w", f.entry.Source, ErrChanged)
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+)
+
+// A Host is a directory seen as under chroot(2): links never lead outside. It
+// is an [fs.FS], [fs.StatFS], [fs.ReadDirFS] and [fs.ReadLinkFS], safe for
+// concurrent use. Unlike [os.DirFS] it takes the target of an absolute link
+// from its own root.
+//
+// A Host remembers what it has seen of a path and does not look again: it is
+// a view of the directory as it was when first asked.
+type Host struct {
+	dir string
+
+	mu    sync.Mutex
+	nodes map[string]node
+}
+
+type node struct {
+	info fs.FileInfo
+	link string
+	err  error
+}
+
+// OpenHost returns the directory dir as a root. It must exist.
+func OpenHost(dir string) (*Host, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(abs)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+	}
+	return &Host{dir: abs, nodes: map[string]node{"/": {info: info}}}, nil
+}
+
+// Dir returns the directory that the host shows, as an absolute path.
+func (h *Host) Dir() string { return h.dir }
+
+// osPath returns the operating system's name for a path without links.
+func (h *Host) osPath(rooted string) string {
+	if h.dir == "/" {
+		return rooted
+	}
+	return h.dir + filepath.FromSlash(rooted)
+}
+
+// node looks at a rooted path whose parents are no links.
+func (h *Host) node(path string) node {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n, ok := h.nodes[path]
+	if ok {
+		return n
+	}
+	n.info, n.err = os.Lstat(h.osPath(path))
+	if n.err == nil && n.info.Mode()&fs.ModeSymlink != 0 {
+		n.link, n.err = os.Readlink(h.osPath(path))
+	}
+	n.err = bare(n.err)
+	h.nodes[path] = n
+	return n
+}
+
+// bare takes the operating system's path out of an error; the caller's error
+// names the host's own.
+func bare(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+func (h *Host) look(path string) (fs.FileMode, string, error) {
+	n := h.node(path)
+	if n.err != nil {
+		return 0, "", n.err
+	}
+	return n.info.Mode(), n.link, nil
+}
+
+// RealPath returns the rooted path that name leads to once every symbolic link
+// is followed.
+func (h *Host) RealPath(name string) (string, error) { return resolve(name, true, h.look) }
+
+// Stat returns what name leads to. The result's Sys is the operating system's.
+func (h *Host) Stat(name string) (fs.FileInfo, error) { return h.stat(name, true) }
+
+// Lstat is like Stat, but does not follow a link that is the last component.
+func (h *Host) Lstat(name string) (fs.FileInfo, error) { return h.stat(name, false) }
+
+func (h *Host) stat(name string, last bool) (fs.FileInfo, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrInvalid}
+	}
+	real, err := resolve(name, last, h.look)
+	if err != nil {
+		return nil, err
+	}
+	info := h.node(real).info
+	if name == "." {
+		return rootInfo{info}, nil
+	}
+	return info, nil
+}
+
+// rootInfo is the root folder under the name that fs.FS demands.
+type rootInfo struct{ fs.FileInfo }
+
+func (rootInfo) Name() string { return "." }
+
+// ReadLink returns the target of a symbolic link, unchanged.
+func (h *Host) ReadLink(name string) (string, error) {
+	if !fs.ValidPath(name) {
+		return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrInvalid}
+	}
+	real, err := resolve(name, false, h.look)
+	if err != nil {
+		return "", err
+	}
+	n := h.node(real)
+	if n.info.Mode()&fs.ModeSymlink == 0 {
+		return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrInvalid}
+	}
+	return n.link, nil
+}
+
+// Open opens a folder or a regular file; anything else, which could block or
+// act when opened, is an error.
+func (h *Host) Open(name string) (fs.File, error) {
+	info, err := h.stat(name, true)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("is a %s", kind(info.Mode()))}
+	}
+	real, err := h.RealPath(name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(h.osPath(real))
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: rooted(name), Err: bare(err)}
+	}
+	return f, nil
+}
+
+// ReadDir lists a folder, sorted by name.
+func (h *Host) ReadDir(name string) ([]fs.DirEntry, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fs.ErrInvalid}
+	}
+	real, err := h.RealPath(name)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadDir(h.osPath(real))
+}
+
+// Entry returns the entry for name, with its owners, extended attributes and
+// device numbers. A link that is the last component is not followed.
+func (h *Host) Entry(name string) (*Entry, error) {
+	real, err := resolve(name, false, h.look)
+	if err != nil {
+		return nil, err
+	}
+	info := h.node(real).info
+	e := &Entry{
+		Path:    rooted(name),
+		Mode:    info.Mode(),
+		ModTime: info.ModTime(),
+		Link:    h.node(real).link,
+		Source:  real,
+		host:    h,
+		seen:    info,
+	}
+	st := statOf(info)
+	e.UID, e.GID = st.uid, st.gid
+	switch {
+	case info.Mode().IsRegular():
+		e.Size = info.Size()
+		e.XAttrs, err = capability(h.osPath(real))
+	case info.Mode()&fs.ModeDevice != 0:
+		e.Major, e.Minor = st.major, st.minor
+	case info.Mode()&fs.ModeSocket != 0:
+		err = errors.New("a socket cannot be part of an image")
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "reading", Path: real, Err: err}
+	}
+	return e, nil
+}

@@ -1,0 +1,124 @@
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+)
+
+// Stage writes the tree below dir, which must exist and should be empty. Mtimes
+// later than latest become latest. Owners, and with them capabilities, need
+// privilege: an ordinary user gets everything under its own name, as with tar(1).
+//
+// Stage never writes outside dir. An error leaves what was written so far.
+func (t *Tree) Stage(dir string, latest time.Time) (err error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	s := stager{root: root, latest: latest, privileged: os.Geteuid() == 0}
+	for e := range t.All() {
+		if err := s.write(e); err != nil {
+			return fmt.Errorf("staging %s: %w", e.Path, err)
+		}
+	}
+	// Folders last and innermost first: writing into one changes its mtime,
+	// and its mode may forbid writing.
+	for _, e := range slices.Backward(t.list()) {
+		if e.Mode.IsDir() {
+			if err := s.attributes(e); err != nil {
+				return fmt.Errorf("staging %s: %w", e.Path, err)
+			}
+		}
+	}
+	return nil
+}
+
+type stager struct {
+	root       *os.Root
+	latest     time.Time
+	privileged bool
+}
+
+func (s *stager) write(e *Entry) error {
+	name := fsName(e.Path)
+	switch {
+	case e.Hardlink != "":
+		return s.root.Link(fsName(e.Hardlink), name)
+	case e.Mode.IsDir():
+		return s.root.Mkdir(name, 0o700)
+	case e.Mode&fs.ModeSymlink != 0:
+		if err := s.root.Symlink(e.Link, name); err != nil {
+			return err
+		}
+		return s.owner(e)
+	case e.Mode.IsRegular():
+		return s.file(e)
+	}
+	return fmt.Errorf("a %s cannot be staged; an image can hold it", kind(e.Mode))
+}
+
+func (s *stager) file(e *Entry) (err error) {
+	src, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	dst, err := s.root.OpenFile(fsName(e.Path), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dst.Close()) }()
+	n, err := io.Copy(dst, src)
+	if err != nil {
+		return err
+	}
+	if n != e.Size {
+		return ErrChanged
+	}
+	if err := s.attributes(e); err != nil {
+		return err
+	}
+	if !s.privileged {
+		return nil
+	}
+	return setCapability(dst, e.XAttrs) // after chown(2), which takes them away
+}
+
+// attributes sets owner, mode and mtime of a file or folder, in that order:
+// chown(2) takes setuid bits away.
+func (s *stager) attributes(e *Entry) error {
+	if err := s.owner(e); err != nil {
+		return err
+	}
+	name := fsName(e.Path)
+	if err := s.root.Chmod(name, e.Mode); err != nil {
+		return err
+	}
+	mtime := Clamp(e.ModTime, s.latest)
+	return s.root.Chtimes(name, mtime, mtime)
+}
+
+func (s *stager) owner(e *Entry) error {
+	if !s.privileged {
+		return nil
+	}
+	return s.root.Lchown(fsName(e.Path), e.UID, e.GID)
+}
+
+// Clamp returns t in whole seconds, but nothing later than latest and nothing
+// before 1970: what an image can say of a file on every engine.
+func Clamp(t, latest time.Time) time.Time {
+	if t.After(latest) {
+		t = latest
+	}
+	if t.Unix() < 0 {
+		return time.Unix(0, 0)
+	}
+	return time.Unix(t.Unix(), 0)
+}

@@ -1,0 +1,268 @@
+package rootfs
+
+import (
+	"fmt"
+	"io/fs"
+	"iter"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A Tree is a root file system that is to be: unique paths, each below a folder
+// that the tree holds too. The zero value is an empty tree. It is an [fs.FS],
+// [fs.StatFS], [fs.ReadDirFS] and [fs.ReadLinkFS]; reading it concurrently is
+// safe once the first read has returned and nothing is added any more.
+type Tree struct {
+	entries map[string]*Entry
+	sorted  []*Entry // nil when an entry came in since
+}
+
+// A ConflictError says that two different entries want one path.
+type ConflictError struct {
+	Path       string
+	Have, Want *Entry
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("two inputs for %s: %s and %s", e.Path, side(e.Have), side(e.Want))
+}
+
+// side tells one side of a conflict: what it is, where from, what for.
+func side(e *Entry) string {
+	s := "a " + kind(e.Mode)
+	switch {
+	case e.Link != "":
+		s += " to " + e.Link
+	case e.Source != "" && e.Source != e.Path:
+		s += " from " + e.Source
+	}
+	if len(e.Why) > 0 {
+		s += " (" + e.Why[0].String() + ")"
+	}
+	return s
+}
+
+// Add puts e into the tree, below the folders that its path leads to; missing
+// ones are created with mode 0755. An equal entry that is there already gains
+// the reasons of e; a different one makes Add return a *[ConflictError].
+func (t *Tree) Add(e *Entry) error {
+	return t.addBelow(nil, e)
+}
+
+// AddHost reproduces a host's path: name itself, every folder and symbolic link
+// on the way to it, and what it leads to if it is a link. Folders are added
+// without what is in them.
+func (t *Tree) AddHost(h *Host, name string, why Reason) error {
+	_, err := resolve(name, true, t.mirror(h, rooted(name), why))
+	return err
+}
+
+// AddHostAs adds the host's file or folder src, its links followed, under the
+// path dst. Folders on the way to dst are the host's own where it has them.
+func (t *Tree) AddHostAs(h *Host, src, dst string, why Reason) error {
+	real, err := h.RealPath(src)
+	if err != nil {
+		return err
+	}
+	e, err := h.Entry(real)
+	if err != nil {
+		return err
+	}
+	e.Path = rooted(dst)
+	return t.addBelow(h, e.For(why))
+}
+
+// AddHostTree adds src with everything below it under the path dst. Links
+// below src are kept as they are and not followed.
+func (t *Tree) AddHostTree(h *Host, src, dst string, why Reason) error {
+	real, err := h.RealPath(src)
+	if err != nil {
+		return err
+	}
+	return fs.WalkDir(h, fsName(real), func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		e, err := h.Entry(name)
+		if err != nil {
+			return err
+		}
+		e.Path = path.Join(rooted(dst), strings.TrimPrefix("/"+name, real))
+		return t.addBelow(h, e.For(why))
+	})
+}
+
+// mirror returns a lookup that takes each path over from the host before it
+// says what the tree holds there.
+func (t *Tree) mirror(h *Host, name string, why Reason) lookup {
+	return func(p string) (fs.FileMode, string, error) {
+		e, err := h.Entry(p)
+		if err != nil {
+			return t.lookAfter(p, bare(err))
+		}
+		have, err := t.insert(e.For(onTheWay(e, name, why)))
+		if err != nil {
+			return 0, "", err
+		}
+		return have.Mode, have.Link, nil
+	}
+}
+
+// lookAfter is what the tree itself holds at p, or err if it holds nothing.
+func (t *Tree) lookAfter(p string, err error) (fs.FileMode, string, error) {
+	if have := t.entries[p]; have != nil {
+		return have.Mode, have.Link, nil
+	}
+	return 0, "", err
+}
+
+// onTheWay is the reason for an entry met while following name.
+func onTheWay(e *Entry, name string, why Reason) Reason {
+	switch {
+	case e.Path == name:
+		return why
+	case e.Mode.IsDir():
+		return Reason{Kind: "folder", From: name}
+	case e.Mode&fs.ModeSymlink != 0:
+		return Reason{Kind: "link", From: name}
+	}
+	return why
+}
+
+// addBelow adds e where its folder's path leads to, creating what is missing:
+// as on the host if there is one and it has the path, else with mode 0755.
+func (t *Tree) addBelow(h *Host, e *Entry) error {
+	if e.Path == "/" {
+		_, err := t.insert(e)
+		return err
+	}
+	dir, err := resolve(path.Dir(e.Path), true, func(p string) (fs.FileMode, string, error) {
+		have := t.entries[p]
+		if have == nil {
+			have = t.parent(h, p, e.Path)
+		}
+		return have.Mode, have.Link, nil
+	})
+	if err != nil {
+		return fmt.Errorf("adding %s: %w", e.Path, err)
+	}
+	e.Path = join(dir, path.Base(e.Path))
+	if t.leadsToDir(e) {
+		return nil
+	}
+	_, err = t.insert(e)
+	return err
+}
+
+// parent creates the folder or link at p that an entry at below needs.
+func (t *Tree) parent(h *Host, p, below string) *Entry {
+	e := Dir(p, 0o755)
+	e.implied = true
+	if h != nil {
+		if he, err := h.Entry(p); err == nil && (he.Mode.IsDir() || he.Mode&fs.ModeSymlink != 0) {
+			e = he
+		}
+	}
+	kind := "folder"
+	if e.Link != "" {
+		kind = "link"
+	}
+	t.put(e.For(Reason{Kind: kind, From: below}))
+	return e
+}
+
+// leadsToDir reports whether e is a folder whose path is taken by a link to a
+// folder, which serves as well.
+func (t *Tree) leadsToDir(e *Entry) bool {
+	have := t.entries[e.Path]
+	if !e.Mode.IsDir() || have == nil || have.Mode&fs.ModeSymlink == 0 {
+		return false
+	}
+	info, err := t.stat(fsName(e.Path), true)
+	return err == nil && info.IsDir()
+}
+
+// insert enters e at its path, whose parents are in the tree, and returns the
+// entry that stands there then. Of two folders the first that somebody asked
+// for keeps its attributes.
+func (t *Tree) insert(e *Entry) (*Entry, error) {
+	have := t.entries[e.Path]
+	switch {
+	case have == nil, have.implied && e.Mode.IsDir():
+		t.put(e)
+		return e, nil
+	case have.Mode.IsDir() && e.Mode.IsDir():
+		return have, nil
+	case have.sameContents(e):
+		for _, why := range e.Why {
+			if !slices.Contains(have.Why, why) {
+				have.Why = append(have.Why, why)
+			}
+		}
+		return have, nil
+	}
+	return nil, &ConflictError{Path: e.Path, Have: have, Want: e}
+}
+
+func (t *Tree) put(e *Entry) {
+	if t.entries == nil {
+		t.entries = make(map[string]*Entry)
+	}
+	t.entries[e.Path] = e
+	t.sorted = nil
+}
+
+// Len returns the number of entries.
+func (t *Tree) Len() int { return len(t.entries) }
+
+// Entry returns the entry at a rooted path that holds no links, or nil.
+func (t *Tree) Entry(path string) *Entry { return t.entries[path] }
+
+// All returns every entry but the root's own, sorted bytewise by path, so that
+// a folder comes before what it holds and the first name of a hard-linked file
+// before the others.
+func (t *Tree) All() iter.Seq[*Entry] { return slices.Values(t.list()) }
+
+// list sorts the entries and settles which name of a hard-linked file carries
+// its contents.
+func (t *Tree) list() []*Entry {
+	if t.sorted != nil || len(t.entries) == 0 {
+		return t.sorted
+	}
+	sorted := make([]*Entry, 0, len(t.entries))
+	for p, e := range t.entries {
+		if p != "/" {
+			sorted = append(sorted, e)
+		}
+	}
+	slices.SortFunc(sorted, func(a, b *Entry) int { return strings.Compare(a.Path, b.Path) })
+	type inode struct{ dev, ino uint64 }
+	first := make(map[inode]*Entry)
+	for _, e := range sorted {
+		e.Hardlink = ""
+		if !e.Mode.IsRegular() || e.seen == nil {
+			continue
+		}
+		st := statOf(e.seen)
+		id := inode{st.dev, st.ino}
+		if f := first[id]; f != nil {
+			e.Hardlink = f.Path
+		} else {
+			first[id] = e
+		}
+	}
+	t.sorted = sorted
+	return sorted
+}
+
+// Size returns the bytes of all contents, hard-linked ones counted once.
+func (t *Tree) Size() int64 {
+	var n int64
+	for e := range t.All() {
+		if e.Hardlink == "" {
+			n += e.Size
+		}
+	}
+	return n
+}

@@ -1,0 +1,34 @@
+package rootfs
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const capabilityAttr = "security.capability"
+
+// capability returns the file's capabilities (capabilities(7)) as raw bytes
+// under their attribute name, or nil if it has none. Other attributes stay
+// behind: labels and ACLs are the host's policy, not the program's.
+func capability(osPath string) (map[string]string, error) {
+	var buf [64]byte // VFS_CAP_DATA of every revision has at most 24 bytes
+	n, err := unix.Lgetxattr(osPath, capabilityAttr, buf[:])
+	switch {
+	case err == nil:
+		return map[string]string{capabilityAttr: string(buf[:n])}, nil
+	case errors.Is(err, unix.ENODATA), errors.Is(err, unix.ENOTSUP):
+		return nil, nil
+	}
+	return nil, os.NewSyscallError("lgetxattr", err)
+}
+
+func setCapability(f *os.File, attrs map[string]string) error {
+	for name, value := range attrs {
+		if err := unix.Fsetxattr(int(f.Fd()), name, []byte(value), 0); err != nil {
+			return os.NewSyscallError("fsetxattr", err)
+		}
+	}
+	return nil
+}
