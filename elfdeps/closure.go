@@ -1,0 +1,189 @@
+package elfdeps
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// A Closure is what a set of programs needs: one link map per program.
+type Closure struct {
+	Programs []*Program // in the order asked for, without those that could not be read
+}
+
+// A Program is one executable or library that was asked for, and its link map.
+type Program struct {
+	Name    string    // as asked for
+	Loader  *Loader   // nil for a program that the kernel alone starts
+	Objects []*Object // in load order; the program itself is the first
+}
+
+// An Object is one file that the kernel or the loader opens for a program.
+type Object struct {
+	*File
+	Path  string // by which it is opened: links not followed, ".." not cleaned away
+	Needs []Need // the interpreter first, then the dynamic section's in order
+
+	by      *Object // whose need made the loader open it
+	origin  string  // what $ORIGIN stands for
+	id      any     // equal for two paths of one file
+	rpath   []searchDir
+	runpath []searchDir
+	split   bool // rpath and runpath are filled in
+	done    bool // its needs have been followed
+}
+
+// A Need is an edge: an object asks for a name.
+type Need struct {
+	Dependency         // of tag DT_NULL for the interpreter
+	Object     *Object // nil if the need is unmet
+	Rule       Rule    // by which Object was found
+	Tried      []Probe // what was looked at before, in search order
+}
+
+// Interp reports whether the need is PT_INTERP, which the kernel follows.
+func (n Need) Interp() bool { return n.Tag == tagInterp }
+
+// A RuleKind is a step of the loader's search.
+type RuleKind uint8
+
+// The steps, in the order in which glibc takes them.
+const (
+	RuleNone        RuleKind = iota // the need is unmet
+	RuleInterp                      // PT_INTERP: the kernel opens that path
+	RuleLoaded                      // an object of this name, soname or inode is in the link map
+	RulePath                        // the name holds a slash and is opened as it is
+	RuleRpath                       // DT_RPATH of the object or of one that led to it
+	RuleLibraryPath                 // LD_LIBRARY_PATH
+	RuleRunpath                     // DT_RUNPATH of the object itself
+	RuleCache                       // ld.so.cache
+	RuleDefault                     // a directory built into the loader
+)
+
+// A Rule says by which step of the search a file was found or tried.
+type Rule struct {
+	Kind RuleKind
+	Of   string // the object whose DT_RPATH or DT_RUNPATH it was
+	Dir  string // the element of the path as it is written there
+}
+
+// String names the rule: "DT_RUNPATH $ORIGIN/../lib of /opt/app/bin/app".
+func (r Rule) String() string {
+	switch r.Kind {
+	case RuleInterp:
+		return "PT_INTERP"
+	case RuleLoaded:
+		return "already loaded"
+	case RulePath:
+		return "path in the name"
+	case RuleRpath:
+		return fmt.Sprintf("DT_RPATH %s of %s", r.Dir, r.Of)
+	case RuleLibraryPath:
+		return "library path " + r.Dir
+	case RuleRunpath:
+		return fmt.Sprintf("DT_RUNPATH %s of %s", r.Dir, r.Of)
+	case RuleCache:
+		return "ld.so.cache"
+	case RuleDefault:
+		return "default directory " + r.Dir
+	}
+	return "not found"
+}
+
+// A Probe is a place that was looked at and did not serve.
+type Probe struct {
+	Path   string
+	Rule   Rule
+	Reason string // "no such file", "for linux/386, not linux/amd64"
+	Fatal  bool   // the loader stops here instead of going on
+}
+
+// A Missing is an unmet need of an object in some program's link map.
+type Missing struct {
+	Program string // as asked for
+	By      string // path of the object that has the need
+	Need    Need
+}
+
+// A MissingError lists every unmet need of a closure.
+type MissingError struct{ Missing []Missing }
+
+func (e *MissingError) Error() string {
+	lines := make([]string, len(e.Missing))
+	for i, m := range e.Missing {
+		lines[i] = m.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap makes a missing library errors.Is fs.ErrNotExist.
+func (e *MissingError) Unwrap() error { return fs.ErrNotExist }
+
+// String says in one line who wants what and where it was looked for.
+func (m Missing) String() string {
+	s := fmt.Sprintf("%s, needed by %s: ", m.Need.Name, m.By)
+	tried := m.Need.Tried
+	if len(tried) == 0 {
+		return s + "the loader has no place to look"
+	}
+	if last := tried[len(tried)-1]; last.Fatal {
+		return s + fmt.Sprintf("%s (%s): %s; the loader stops there", last.Path, last.Rule, last.Reason)
+	}
+	var where []string
+	for _, p := range tried {
+		place := p.Rule.String()
+		if p.Reason != reasonAbsent {
+			place += fmt.Sprintf(" (%s: %s)", p.Path, p.Reason)
+		}
+		if len(where) == 0 || where[len(where)-1] != place {
+			where = append(where, place)
+		}
+	}
+	return s + "not found by " + strings.Join(where, ", ")
+}
+
+// Missing returns the unmet needs of all programs, those of audit and
+// auxiliary objects aside, which the loader can do without.
+func (c *Closure) Missing() []Missing {
+	var missing []Missing
+	for _, p := range c.Programs {
+		for _, o := range p.Objects {
+			for _, n := range o.Needs {
+				if n.Object == nil && n.Tag != tagAuxiliary {
+					missing = append(missing, Missing{p.Name, o.Path, n})
+				}
+			}
+		}
+	}
+	return missing
+}
+
+// Program returns the program that was asked for by name, or nil.
+func (c *Closure) Program(name string) *Program {
+	for _, p := range c.Programs {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// Names returns every name that the program's link map answers, in the order in
+// which they were first asked for.
+func (p *Program) Names() []string {
+	var names []string
+	seen := make(map[string]bool)
+	for _, o := range p.Objects {
+		for _, n := range o.Needs {
+			if n.Object != nil && !seen[n.Name] {
+				seen[n.Name] = true
+				names = append(names, n.Name)
+			}
+		}
+	}
+	return names
+}
+
+// Same reports whether both objects are one file, be it in two views of it: a
+// host, and a tree that was made from that host.
+func (o *Object) Same(other *Object) bool { return o.id == other.id }

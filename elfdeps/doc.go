@@ -1,0 +1,34 @@
+// Package elfdeps finds out what an ELF program needs: which files the kernel
+// and the dynamic loader open when it starts, and under which names.
+//
+// # The search
+//
+// The loader's link map is simulated, breadth first, one for each program,
+// because the answer to a name depends on what is loaded already. As glibc's
+// _dl_map_object does, for each name that an object needs:
+//
+//  1. A name that an object in the link map has already, as path, soname or
+//     name it was found under, is that object.
+//  2. A name with a slash is opened as it is, after expansion of $ORIGIN, $LIB
+//     and $PLATFORM.
+//  3. Unless the object has a DT_RUNPATH: the DT_RPATH of the object, of the one
+//     that loaded it, and so on up to the program.
+//  4. The library path, which stands for LD_LIBRARY_PATH.
+//  5. The DT_RUNPATH of the object, and of no other.
+//  6. ld.so.cache, as far as its entries are for this architecture and ask
+//     nothing special of the processor.
+//  7. The directories built into the loader, which are read out of the very
+//     file that PT_INTERP names.
+//
+// A file for another machine is passed over. One that is no library at all ends
+// the search, as it ends the program. A file that is in the link map under
+// another name is that object.
+//
+// Every edge of the result says which rule found it and what was tried before.
+//
+// # What it refuses
+//
+// The package reads files and never runs one. It looks at no section header,
+// no environment variable and no path outside its file system, and knows no
+// operating system: any [io/fs.FS] will do.
+package elfdeps
