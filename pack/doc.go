@@ -1,0 +1,36 @@
+// Package pack turns root file system trees into container images.
+//
+// # An image, taken apart
+//
+// What [WriteArchive] writes for one layer is a tar of six members:
+//
+//	blobs/sha256/<layer>     a tar of the root file system
+//	blobs/sha256/<config>    JSON: how to run it, and the diff_ids of the layers
+//	blobs/sha256/<manifest>  JSON: digest, size and media type of config and layers
+//	index.json               JSON: digest and names of the manifest     } an OCI
+//	oci-layout               JSON: the version of this arrangement      } layout
+//	manifest.json            JSON: paths of config and layers, names    } a docker archive
+//
+// Each name below blobs is the sha256 of that member's bytes, so every number
+// follows from the ones before it:
+//
+//	diff_id         = sha256 of the layer's tar
+//	layer digest    = sha256 of the layer as it is shipped: the same, uncompressed
+//	image ID        = sha256 of the config, which holds the diff_ids
+//	manifest digest = sha256 of the manifest, which holds image ID and layer digests
+//
+// Engines that read docker archives go by manifest.json, others by index.json;
+// one tar serves both. [WriteDocker] writes the docker archive alone with the
+// names that tutorials give its members, and [WriteLayout] the OCI layout as a
+// folder.
+//
+// # Promises
+//
+// The same trees, configuration and time give the same bytes on any machine:
+// members are sorted, owners are numbers, times are whole seconds and none is
+// later than the image's own. Contents are read once, in order, straight from
+// where they lie; a file that has changed since its tree was made is an error.
+//
+// The package knows trees and formats. It knows nothing of ELF, compresses
+// nothing, and opens no connection.
+package pack

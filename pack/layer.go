@@ -1,0 +1,174 @@
+package pack
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/harvest-oci/harvest/rootfs"
+)
+
+// A Layer is a tar of file system changes. Writing it twice gives the same bytes.
+type Layer interface {
+	// Size returns the number of bytes that WriteTo writes.
+	Size() (int64, error)
+	WriteTo(w io.Writer) (int64, error)
+}
+
+const blockSize = 512 // of a tar
+
+// TreeLayer returns the layer that creates a whole tree, with no mtime later
+// than latest. Contents are read from the tree's host while the layer is
+// written; an entry that has changed since makes WriteTo fail.
+func TreeLayer(t *rootfs.Tree, latest time.Time) Layer { return &treeLayer{t, latest} }
+
+type treeLayer struct {
+	tree   *rootfs.Tree
+	latest time.Time
+}
+
+// Size adds up headers and padded contents.
+func (l *treeLayer) Size() (int64, error) {
+	size := int64(2 * blockSize)
+	for e := range l.tree.All() {
+		h, err := l.header(e)
+		if err != nil {
+			return 0, err
+		}
+		size += int64(len(h)) + contentSize(e) + padding(contentSize(e))
+	}
+	return size, nil
+}
+
+func (l *treeLayer) WriteTo(w io.Writer) (int64, error) {
+	var n int64
+	for e := range l.tree.All() {
+		m, err := l.writeEntry(w, e)
+		n += m
+		if err != nil {
+			return n, fmt.Errorf("%s: %w", e.Path, err)
+		}
+	}
+	m, err := w.Write(zeros[:2*blockSize])
+	return n + int64(m), err
+}
+
+func (l *treeLayer) writeEntry(w io.Writer, e *rootfs.Entry) (int64, error) {
+	h, err := l.header(e)
+	if err != nil {
+		return 0, err
+	}
+	n, err := w.Write(h)
+	if err != nil || contentSize(e) == 0 {
+		return int64(n), err
+	}
+	m, err := writeContents(w, e)
+	if err != nil {
+		return int64(n) + m, err
+	}
+	p, err := w.Write(zeros[:padding(m)])
+	return int64(n) + m + int64(p), err
+}
+
+// writeContents copies exactly the bytes that the header promises.
+func writeContents(w io.Writer, e *rootfs.Entry) (n int64, err error) {
+	f, err := e.Open()
+	if err != nil {
+		return 0, err
+	}
+	n, err = io.Copy(w, io.LimitReader(f, e.Size))
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil && n != e.Size {
+		err = rootfs.ErrChanged
+	}
+	return n, err
+}
+
+// header returns the tar header of an entry, PAX records included where USTAR
+// cannot say it.
+func (l *treeLayer) header(e *rootfs.Entry) ([]byte, error) {
+	if strings.HasPrefix(path.Base(e.Path), ".wh.") {
+		return nil, fmt.Errorf("%s: a name that begins with .wh. deletes files in an image", e.Path)
+	}
+	h := &tar.Header{
+		Name:    e.Path[1:],
+		Mode:    int64(rootfs.UnixPerm(e.Mode)),
+		Uid:     e.UID,
+		Gid:     e.GID,
+		ModTime: rootfs.Clamp(e.ModTime, l.latest),
+	}
+	switch {
+	case e.Hardlink != "":
+		h.Typeflag, h.Linkname = tar.TypeLink, e.Hardlink[1:]
+	case e.Mode.IsRegular():
+		h.Typeflag, h.Size = tar.TypeReg, e.Size
+	case e.Mode.IsDir():
+		h.Typeflag, h.Name = tar.TypeDir, h.Name+"/"
+	case e.Mode&fs.ModeSymlink != 0:
+		h.Typeflag, h.Linkname = tar.TypeSymlink, e.Link
+	case e.Mode&fs.ModeNamedPipe != 0:
+		h.Typeflag = tar.TypeFifo
+	case e.Mode&fs.ModeCharDevice != 0:
+		h.Typeflag, h.Devmajor, h.Devminor = tar.TypeChar, int64(e.Major), int64(e.Minor)
+	case e.Mode&fs.ModeDevice != 0:
+		h.Typeflag, h.Devmajor, h.Devminor = tar.TypeBlock, int64(e.Major), int64(e.Minor)
+	default:
+		return nil, fmt.Errorf("%s: %v cannot be part of an image", e.Path, e.Mode)
+	}
+	for name, value := range e.XAttrs {
+		if h.PAXRecords == nil {
+			h.PAXRecords = make(map[string]string)
+		}
+		h.PAXRecords["SCHILY.xattr."+name] = value
+	}
+	return tarHeader(h)
+}
+
+// tarHeader encodes h: in USTAR if that can hold it, else with PAX records.
+func tarHeader(h *tar.Header) ([]byte, error) {
+	var b bytes.Buffer
+	err := tar.NewWriter(&b).WriteHeader(h)
+	return b.Bytes(), err
+}
+
+func contentSize(e *rootfs.Entry) int64 {
+	if !e.Mode.IsRegular() || e.Hardlink != "" {
+		return 0
+	}
+	return e.Size
+}
+
+var zeros [2 * blockSize]byte
+
+// padding returns how many bytes fill n up to whole blocks.
+func padding(n int64) int64 { return -n & (blockSize - 1) }
+
+// WriteLayer writes the bare tar of a layer and returns its diff ID.
+func WriteLayer(w io.Writer, l Layer) (digest.Digest, error) {
+	t := newTee(w)
+	size, err := l.Size()
+	if err != nil {
+		return "", err
+	}
+	n, err := l.WriteTo(t)
+	sum, terr := t.Close()
+	switch {
+	case terr != nil: // the reason for whatever WriteTo met
+		return "", terr
+	case err != nil:
+		return "", err
+	case n != size:
+		return "", errors.New("BUG: a layer of another size than it said")
+	}
+	return sum, nil
+}
