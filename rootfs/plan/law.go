@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/harvest-oci/harvest/elfdeps"
+)
+
+// A LawError says where the tree breaks the law.
+type LawError struct{ Violations []Violation }
+
+// A Violation is a name for which a program would get another file in the image
+// than on the host.
+type Violation struct {
+	Program string // path in the image
+	Name    string // what is asked for
+	Host    string // the file that answers on the host, "" if none does
+	Image   string // the file that would answer in the image, "" if none does
+}
+
+func (e *LawError) Error() string {
+	lines := make([]string, len(e.Violations))
+	for i, v := range e.Violations {
+		lines[i] = v.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// String says in a line what would go wrong.
+func (v Violation) String() string {
+	switch {
+	case v.Image == "":
+		return fmt.Sprintf("in the image %s would not find %s, which is %s on the host", v.Program, v.Name, v.Host)
+	case v.Host == "":
+		return fmt.Sprintf("in the image %s would load %s as %s, which it does not on the host", v.Program, v.Image, v.Name)
+	}
+	return fmt.Sprintf("in the image %s would load %s as %s instead of the host's %s", v.Program, v.Image, v.Name, v.Host)
+}
+
+// checkLaw resolves every program inside the tree and compares.
+func (p *Plan) checkLaw(ctx context.Context) error {
+	r := elfdeps.Resolver{FS: p.Tree}
+	inside, err := r.Resolve(ctx, p.Programs...)
+	var missing *elfdeps.MissingError
+	if err != nil && !errors.As(err, &missing) {
+		return fmt.Errorf("inside the image: %w", err)
+	}
+	var violations []Violation
+	for i, program := range p.Closure.Programs {
+		violations = append(violations, compare(program, inside.Programs[i])...)
+	}
+	if len(violations) > 0 {
+		return &LawError{violations}
+	}
+	return nil
+}
+
+// compare returns the names for which two link maps of one program disagree.
+func compare(host, image *elfdeps.Program) []Violation {
+	var violations []Violation
+	want, got := answers(host), answers(image)
+	for _, name := range host.Names() {
+		w, g := want[name], got[name]
+		if g == nil || !w.Same(g) {
+			violations = append(violations, Violation{image.Name, name, w.Path, pathOf(g)})
+		}
+	}
+	for _, name := range image.Names() {
+		if want[name] == nil {
+			violations = append(violations, Violation{image.Name, name, "", got[name].Path})
+		}
+	}
+	return violations
+}
+
+// answers returns the object that each name leads to.
+func answers(p *elfdeps.Program) map[string]*elfdeps.Object {
+	found := make(map[string]*elfdeps.Object)
+	for _, o := range p.Objects {
+		for _, n := range o.Needs {
+			if n.Object != nil {
+				found[n.Name] = n.Object
+			}
+		}
+	}
+	return found
+}
+
+func pathOf(o *elfdeps.Object) string {
+	if o == nil {
+		return ""
+	}
+	return o.Path
+}

@@ -1,0 +1,215 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/harvest-oci/harvest/elfdeps"
+	"github.com/harvest-oci/harvest/rootfs"
+)
+
+// A builder fills the tree of a plan.
+type builder struct {
+	plan *Plan
+	host *rootfs.Host
+	spec Spec
+	tree *rootfs.Tree
+}
+
+func (b *builder) build() error {
+	layout := b.mirror
+	switch b.spec.Layout {
+	case Mirror, "":
+	case Flat:
+		layout = b.flat
+	default:
+		return fmt.Errorf("unknown layout %q: there are %s and %s", b.spec.Layout, Mirror, Flat)
+	}
+	if err := layout(); err != nil {
+		return err
+	}
+	if err := b.files(); err != nil {
+		return err
+	}
+	if err := b.skeleton(); err != nil {
+		return err
+	}
+	if err := b.cache(); err != nil {
+		return err
+	}
+	b.dangling()
+	return nil
+}
+
+// mirror puts everything where the host has it.
+func (b *builder) mirror() error {
+	for i, p := range b.plan.Closure.Programs {
+		in := b.spec.Programs[i]
+		if err := b.add(in, p.Name, rootfs.Reason{Kind: "program", From: "--bin " + in.String()}); err != nil {
+			return err
+		}
+		b.plan.Programs = append(b.plan.Programs, cmp.Or(in.Dest, p.Name))
+		why := needed(p)
+		for _, o := range p.Objects[1:] {
+			if err := b.tree.AddHost(b.host, o.Path, why[o]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+const flatLibraries = "/lib64"
+
+// flat puts programs into /bin and libraries, under each name that something
+// asks for, into /lib64. The interpreter stays at the path that the kernel opens.
+func (b *builder) flat() error {
+	for i, p := range b.plan.Closure.Programs {
+		in := b.spec.Programs[i]
+		dest := in.Dest
+		if dest == "" {
+			dest = "/bin/" + path.Base(p.Name)
+		}
+		if err := b.place(p.Name, dest, rootfs.Reason{Kind: "program", From: "--bin " + in.String()}); err != nil {
+			return err
+		}
+		b.plan.Programs = append(b.plan.Programs, dest)
+		if err := b.flatObjects(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *builder) flatObjects(p *elfdeps.Program) error {
+	why := needed(p)
+	for _, o := range p.Objects {
+		for _, n := range o.Needs {
+			dest := flatLibraries + "/" + path.Base(n.Name)
+			switch {
+			case n.Object == nil, n.Object == p.Objects[0]:
+				continue
+			case n.Interp():
+				dest = n.Name
+			case n.Object.Path == p.Loader.Path:
+				continue // it is loaded already when somebody asks for it
+			}
+			if err := b.place(n.Object.Path, dest, why[n.Object]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// place adds the host's file src under the path dst, in folders of its own.
+func (b *builder) place(src, dst string, why rootfs.Reason) error {
+	real, err := b.host.RealPath(src)
+	if err != nil {
+		return err
+	}
+	e, err := b.host.Entry(real)
+	if err != nil {
+		return err
+	}
+	e.Path = dst
+	return b.tree.Add(e.For(why))
+}
+
+// flatLinks makes the folders in which loaders look by default lead to the one
+// that holds the libraries, and names it to a later ldconfig.
+func (b *builder) flatLinks(why rootfs.Reason) error {
+	return b.addMissing(why,
+		rootfs.Dir(flatLibraries, 0o755),
+		rootfs.Symlink("/lib", "lib64"),
+		rootfs.Symlink("/usr/lib", "../lib64"),
+		rootfs.Symlink("/usr/lib64", "../lib64"),
+		rootfs.File("/etc/ld.so.conf", 0o644, []byte(flatLibraries+"\n")),
+	)
+}
+
+// addMissing adds entries at paths where the tree has nothing yet.
+func (b *builder) addMissing(why rootfs.Reason, entries ...*rootfs.Entry) error {
+	for _, e := range entries {
+		if b.holds(e.Path) {
+			continue
+		}
+		if err := b.tree.Add(e.For(why)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// needed returns, for every object of a link map but the program itself, the
+// need that brought it in.
+func needed(p *elfdeps.Program) map[*elfdeps.Object]rootfs.Reason {
+	why := make(map[*elfdeps.Object]rootfs.Reason, len(p.Objects))
+	for _, o := range p.Objects {
+		for _, n := range o.Needs {
+			if _, known := why[n.Object]; known || n.Object == nil {
+				continue
+			}
+			r := rootfs.Reason{Kind: "library", From: o.Path, Text: n.Name + " by " + n.Rule.String()}
+			if n.Interp() {
+				r.Kind, r.Text = "loader", n.Rule.String()
+			}
+			why[n.Object] = r
+		}
+	}
+	return why
+}
+
+// files adds what the user named beside programs.
+func (b *builder) files() error {
+	for _, in := range b.spec.Files {
+		why := rootfs.Reason{Kind: "added", From: "--add " + in.String()}
+		real, err := b.host.RealPath(in.Source)
+		if err != nil {
+			return err
+		}
+		info, err := b.host.Stat(strings.TrimPrefix(real, "/"))
+		if err != nil {
+			return err
+		}
+		if in.Dest == "" || !info.IsDir() {
+			if err := b.add(in, in.Source, why); err != nil {
+				return err
+			}
+		}
+		if !info.IsDir() {
+			continue
+		}
+		if err := b.tree.AddHostTree(b.host, real, cmp.Or(in.Dest, in.Source), why); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add adds the file or the bare folder src where the input wants it.
+func (b *builder) add(in Input, src string, why rootfs.Reason) error {
+	if in.Dest == "" {
+		return b.tree.AddHost(b.host, src, why)
+	}
+	return b.tree.AddHostAs(b.host, src, in.Dest, why)
+}
+
+// dangling notes links of added folders that lead to nothing in the image
+// though they do on the host.
+func (b *builder) dangling() {
+	for e := range b.tree.All() {
+		if e.Link == "" || e.Why[0].Kind != "added" {
+			continue
+		}
+		if _, err := b.tree.Stat(e.Path[1:]); err == nil {
+			continue
+		}
+		if _, err := b.host.Stat(e.Source[1:]); err == nil {
+			b.plan.Notes = append(b.plan.Notes, fmt.Sprintf(
+				"%s is a link to %s, which is not in the image; --add it too if it is wanted", e.Path, e.Link))
+		}
+	}
+}

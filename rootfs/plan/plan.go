@@ -1,0 +1,164 @@
+// Package plan joins what programs need with where it goes: from a [Spec] and a
+// host, [Make] resolves a closure and lays out a tree.
+//
+// # The law
+//
+// A tree is right when every program, resolved inside the tree, gets under each
+// name the same file as on the host. Make checks this with the same resolver
+// before it returns, so a plan that exists is one whose programs will start. A
+// tree that breaks it is a *[LawError], never a plan.
+//
+// # Layouts
+//
+// [Mirror], the default, keeps the host's paths: every lookup that worked on
+// the host works in the image. [Flat] has programs in /bin and libraries in
+// /lib64, as tutorials draw it, and is refused where the law fails.
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/harvest-oci/harvest/elfdeps"
+	"github.com/harvest-oci/harvest/rootfs"
+)
+
+// A Layout says where programs and libraries go.
+type Layout string
+
+// The layouts; the zero value means Mirror.
+const (
+	Mirror Layout = "host" // the host's own paths, with every link on the way
+	Flat   Layout = "flat" // programs in /bin, libraries in /lib64
+)
+
+// A Spec says what a root file system is to hold.
+type Spec struct {
+	Programs    []Input // at least one; a source without a slash is looked up in [SearchPath]
+	Files       []Input // files and folders, with all that is in them
+	Layout      Layout
+	Bare        bool     // programs, libraries and /dev, without the rest of the skeleton
+	User        string   // who the image's process is: "name", "uid" or either with ":group"
+	LibraryPath []string // where libraries are also looked for; they are found in the image without it
+}
+
+// An Input is something of the host.
+type Input struct {
+	Source string // path on the host
+	Dest   string // path in the image, "" for the layout's choice
+}
+
+// String returns the input as it is given on a command line.
+func (in Input) String() string {
+	if in.Dest == "" {
+		return in.Source
+	}
+	return in.Source + ":" + in.Dest
+}
+
+// A Plan is a root file system that is to be, with the reasons for it.
+type Plan struct {
+	Tree     *rootfs.Tree
+	Closure  *elfdeps.Closure // on the host
+	Programs []string         // paths in the image, in the order of the Spec
+	Arch     elfdeps.Arch     // of all programs
+	Notes    []string         // what the user should know, a sentence each
+}
+
+// SearchPath is where a program that is given by its bare name is looked for.
+var SearchPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// Make returns a plan for spec. If needs are unmet, it returns the closure that
+// it found and an error that wraps *[elfdeps.MissingError].
+func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
+	p := &Plan{Tree: &rootfs.Tree{}}
+	spec, err := spec.located(host)
+	if err != nil {
+		return p, err
+	}
+	p.Closure, err = resolve(ctx, host, spec)
+	if err != nil {
+		return p, err
+	}
+	if p.Arch, err = architecture(p.Closure); err != nil {
+		return p, err
+	}
+	b := builder{plan: p, host: host, spec: spec, tree: p.Tree}
+	if err := b.build(); err != nil {
+		return p, err
+	}
+	return p, p.checkLaw(ctx)
+}
+
+// Resolve returns the closure of programs alone, whose names are as in a [Spec].
+func Resolve(ctx context.Context, host *rootfs.Host, spec Spec) (*elfdeps.Closure, error) {
+	spec, err := spec.located(host)
+	if err != nil {
+		return &elfdeps.Closure{}, err
+	}
+	return resolve(ctx, host, spec)
+}
+
+func resolve(ctx context.Context, host *rootfs.Host, spec Spec) (*elfdeps.Closure, error) {
+	names := make([]string, len(spec.Programs))
+	for i, in := range spec.Programs {
+		names[i] = in.Source
+	}
+	r := elfdeps.Resolver{FS: host, LibraryPath: spec.LibraryPath}
+	return r.Resolve(ctx, names...)
+}
+
+// located returns the spec with every program's source as a rooted path.
+func (s Spec) located(host *rootfs.Host) (Spec, error) {
+	if len(s.Programs) == 0 {
+		return s, errors.New("no program is named")
+	}
+	programs := make([]Input, len(s.Programs))
+	for i, in := range s.Programs {
+		var err error
+		if in.Source, err = Find(host, in.Source); err != nil {
+			return s, err
+		}
+		programs[i] = in
+	}
+	s.Programs = programs
+	return s, nil
+}
+
+// A NotFoundError means that no program of a bare name is in [SearchPath].
+type NotFoundError struct{ Name string }
+
+func (e *NotFoundError) Error() string {
+	return fmt.Sprintf("no program %s in %s", e.Name, strings.Join(SearchPath, ", "))
+}
+
+// Find returns the rooted path of a program: name itself if it holds a slash,
+// else the first that is executable in [SearchPath].
+func Find(host fs.FS, name string) (string, error) {
+	if strings.Contains(name, "/") {
+		return path.Join("/", name), nil
+	}
+	for _, dir := range SearchPath {
+		file := dir + "/" + name
+		info, err := fs.Stat(host, file[1:])
+		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return file, nil
+		}
+	}
+	return "", &NotFoundError{name}
+}
+
+// architecture returns the one that all programs have.
+func architecture(c *elfdeps.Closure) (elfdeps.Arch, error) {
+	first := c.Programs[0]
+	for _, p := range c.Programs[1:] {
+		if a, b := first.Objects[0].Arch, p.Objects[0].Arch; a.String() != b.String() {
+			return a, fmt.Errorf("one image cannot be for two platforms: %s is for %v, %s for %v", first.Name, a, p.Name, b)
+		}
+	}
+	return first.Objects[0].Arch, nil
+}
