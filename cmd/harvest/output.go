@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/engine"
+	"github.com/harvest-oci/harvest/pack"
+	"github.com/harvest-oci/harvest/rootfs/plan"
+)
+
+// The values of --format.
+const (
+	formatArchive = "archive"
+	formatDocker  = "docker"
+)
+
+// The types of -o.
+const (
+	typeArchive = "archive" // a tar for docker load and everything else
+	typeOCI     = "oci"     // an OCI layout, a folder
+	typeRootfs  = "rootfs"  // the tree itself, a folder
+	typeLayer   = "layer"   // the bare tar of the layer
+)
+
+// stdout is the destination that -o - names.
+const stdout = "-"
+
+var errTerminal = errors.New("an archive is not written to a terminal")
+
+// A destination is where the result goes. Without a path it goes to the engine
+// only.
+type destination struct {
+	Type string `json:"type"`
+	Path string `json:"path,omitempty"`
+}
+
+// destination reads -o. Without it the file is named after the first tag, or
+// after the first program.
+func (o *buildOptions) destination(tags []string) (destination, error) {
+	d := destination{typeArchive, o.output}
+	if strings.HasPrefix(o.output, "type=") || strings.HasPrefix(o.output, "dest=") {
+		d.Path = ""
+		for field := range strings.SplitSeq(o.output, ",") {
+			key, value, _ := strings.Cut(field, "=")
+			switch key {
+			case "type":
+				d.Type = value
+			case "dest":
+				d.Path = value
+			default:
+				return d, usagef("-o %s: unknown key %q; there are type and dest", o.output, key)
+			}
+		}
+		if d.Path == "" {
+			return d, usagef("-o %s: add dest=PATH", o.output)
+		}
+	}
+	switch d.Type {
+	case typeArchive:
+	case typeOCI, typeRootfs, typeLayer:
+		if o.format != formatArchive || o.load {
+			return d, usagef("-o type=%s goes with neither --format nor --load, which are about archives", d.Type)
+		}
+	default:
+		return d, usagef("-o type=%s: there are %s, %s, %s and %s", d.Type, typeArchive, typeOCI, typeRootfs, typeLayer)
+	}
+	if d.Path == "" && !o.load {
+		d.Path = defaultName(tags, o.bins[0])
+	}
+	return d, nil
+}
+
+// defaultName returns "basic.tar" for the image basic:v1.
+func defaultName(tags []string, bin string) string {
+	name, _ := splitInput(bin)
+	if len(tags) > 0 {
+		name, _, _ = strings.Cut(path.Base(pack.ShortTag(tags[0])), ":")
+	}
+	return path.Base(name) + ".tar"
+}
+
+// check refuses what would go wrong only after the work is done.
+func (d destination) check(s streams, o *buildOptions) error {
+	if o.format != formatArchive && o.format != formatDocker {
+		return usagef("--format %s: there are %s and %s", o.format, formatArchive, formatDocker)
+	}
+	folder := d.Type == typeOCI || d.Type == typeRootfs
+	switch {
+	case d.Path != stdout:
+		return nil
+	case folder:
+		return usagef("-o type=%s writes a folder, which stdout cannot be", d.Type)
+	case o.json:
+		return usagef("-o - and --json both want stdout")
+	case o.load:
+		return usagef("-o - and --load: one of them is enough")
+	case s.outTerm && !o.dryRun:
+		return errTerminal
+	}
+	return nil
+}
+
+// ship writes the image to its destination and fills in the result.
+func (o *buildOptions) ship(ctx context.Context, s streams, p *plan.Plan, img *pack.Image, d destination, result *summary) error {
+	progress := startProgress(s, o.quiet)
+	defer progress.stop()
+	for i, l := range img.Layers {
+		img.Layers[i] = progress.layer(l)
+	}
+	write := func(w io.Writer) (err error) {
+		result.Digests, err = o.write(w, img, d.Type)
+		return err
+	}
+	switch {
+	case d.Type == typeRootfs:
+		return writeFolder(d.Path, nil, func(dir string) error { return p.Tree.Stage(dir, img.Created) })
+	case d.Type == typeOCI:
+		return writeFolder(d.Path, isLayout, func(dir string) (err error) {
+			result.Digests, err = pack.WriteLayout(dir, img)
+			return err
+		})
+	case d.Path == stdout:
+		return write(contextWriter{ctx, s.out})
+	case d.Path == "":
+		return o.loadImage(ctx, s, write, result)
+	}
+	if err := writeFile(ctx, d.Path, write); err != nil {
+		return err
+	}
+	if !o.load {
+		return nil
+	}
+	return o.loadImage(ctx, s, func(w io.Writer) error { return copyFile(w, d.Path) }, result)
+}
+
+// write writes one file's worth of image.
+func (o *buildOptions) write(w io.Writer, img *pack.Image, typ string) (pack.Digests, error) {
+	switch {
+	case typ == typeLayer:
+		size, err := img.Layers[0].Size()
+		if err != nil {
+			return pack.Digests{}, err
+		}
+		sum, err := pack.WriteLayer(w, img.Layers[0])
+		return pack.Digests{Layers: []pack.Blob{{Digest: sum, Size: size}}}, err
+	case o.format == formatDocker:
+		return pack.WriteDocker(w, img)
+	}
+	return pack.WriteArchive(w, img)
+}
+
+func (o *buildOptions) loadImage(ctx context.Context, s streams, write func(io.Writer) error, result *summary) error {
+	said, err := engine.Load(ctx, s.getenv("DOCKER_HOST"), func(w io.Writer) error {
+		return write(contextWriter{ctx, w})
+	})
+	result.Loaded = said
+	return err
+}
+
+func copyFile(w io.Writer, name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// contextWriter fails once its context is done, so that an interrupt ends the
+// work between two writes.
+type contextWriter struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (c contextWriter) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
+}
+
+// fileErrorf names the output in an error.
+func fileErrorf(name string, err error) error { return fmt.Errorf("writing %s: %w", name, err) }

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/harvest-oci/harvest/pack"
+)
+
+// progressDelay is how long work must last before it is worth a line.
+const progressDelay = 500 * time.Millisecond
+
+// A progress shows on a terminal how much of a layer has been read.
+type progress struct {
+	w           io.Writer // nil for nothing to show
+	done, total atomic.Int64
+	stopped     chan struct{}
+	idle        sync.WaitGroup
+}
+
+// startProgress starts a line on a terminal; elsewhere it shows nothing.
+func startProgress(s streams, quiet bool) *progress {
+	p := &progress{stopped: make(chan struct{})}
+	if s.errTerm && !quiet {
+		p.w = s.err
+		p.idle.Go(p.show)
+	}
+	return p
+}
+
+// stop takes the line away.
+func (p *progress) stop() {
+	close(p.stopped)
+	p.idle.Wait()
+}
+
+func (p *progress) show() {
+	select {
+	case <-p.stopped:
+		return
+	case <-time.After(progressDelay):
+	}
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		done, total := p.done.Load(), max(p.total.Load(), 1)
+		fmt.Fprintf(p.w, "\r\x1b[Kpacking %s of %s, %d %%", size(done), size(total), done*100/total)
+		select {
+		case <-p.stopped:
+			fmt.Fprint(p.w, "\r\x1b[K")
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// layer returns l, counted while it is written.
+func (p *progress) layer(l pack.Layer) pack.Layer {
+	if p.w == nil {
+		return l
+	}
+	return countedLayer{l, p}
+}
+
+type countedLayer struct {
+	pack.Layer
+	p *progress
+}
+
+func (l countedLayer) WriteTo(w io.Writer) (int64, error) {
+	total, err := l.Size()
+	if err != nil {
+		return 0, err
+	}
+	l.p.total.Store(total)
+	l.p.done.Store(0)
+	return l.Layer.WriteTo(countingWriter{w, l.p})
+}
+
+type countingWriter struct {
+	w io.Writer
+	p *progress
+}
+
+func (c countingWriter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.p.done.Add(int64(n))
+	return n, err
+}
+
+// ReadFrom leaves it to the writer below how contents are copied.
+func (c countingWriter) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(c.w, countingReader{r, c.p})
+}
+
+type countingReader struct {
+	r io.Reader
+	p *progress
+}
+
+func (c countingReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.p.done.Add(int64(n))
+	return n, err
+}
+
+// size writes a number of bytes as people do: "512 B", "3.7 MB".
+func size(n int64) string {
+	units := []string{"B", "kB", "MB", "GB", "TB"}
+	f, i := float64(n), 0
+	for f >= 999.5 && i < len(units)-1 {
+		f /= 1000
+		i++
+	}
+	if i == 0 || f >= 99.5 {
+		return fmt.Sprintf("%.0f %s", f, units[i])
+	}
+	return fmt.Sprintf("%.1f %s", f, units[i])
+}
