@@ -115,7 +115,7 @@ type archive struct {
 }
 
 func (a *archive) write(b []byte) {
-	if a.err == nil {
+	if a.err == nil && len(b) > 0 {
 		_, a.err = a.w.Write(b)
 	}
 }

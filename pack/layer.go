@@ -155,11 +155,11 @@ func padding(n int64) int64 { return -n & (blockSize - 1) }
 
 // WriteLayer writes the bare tar of a layer and returns its diff ID.
 func WriteLayer(w io.Writer, l Layer) (digest.Digest, error) {
-	t := newTee(w)
 	size, err := l.Size()
 	if err != nil {
 		return "", err
 	}
+	t := newTee(w)
 	n, err := l.WriteTo(t)
 	sum, terr := t.Close()
 	switch {

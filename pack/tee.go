@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	chunkSize = 1 << 20
+	chunkSize = 256 << 10
 	maxChunks = 8
 )
 
