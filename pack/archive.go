@@ -26,6 +26,8 @@ const (
 // digest and once to be written.
 func WriteArchive(w io.Writer, img *Image) (Digests, error) {
 	a := &archive{w: w}
+	a.folder("blobs/")
+	a.folder(blobFolder)
 	blobs := make([]Blob, len(img.Layers))
 	for i, l := range img.Layers {
 		var err error
@@ -65,7 +67,8 @@ func WriteArchive(w io.Writer, img *Image) (Digests, error) {
 
 // WriteDocker writes img as a docker archive whose members have the names that
 // tutorials give them: layer.tar (layer1.tar and so on if there are several),
-// config.json, manifest.json. Contents are read once, whatever w is.
+// config.json, manifest.json. Contents are read once, whatever w is. There is no
+// OCI manifest in it, and so no digest of one.
 func WriteDocker(w io.Writer, img *Image) (Digests, error) {
 	a := &archive{w: w}
 	blobs := make([]Blob, len(img.Layers))
@@ -90,6 +93,7 @@ func WriteDocker(w io.Writer, img *Image) (Digests, error) {
 	}
 	a.member("config.json", d.config)
 	a.member("manifest.json", docker)
+	d.digests.Manifest = ""
 	return d.digests, a.close()
 }
 
@@ -125,6 +129,12 @@ func (a *archive) member(name string, data []byte) {
 	a.write(memberHeader(name, int64(len(data))))
 	a.write(data)
 	a.write(zeros[:padding(int64(len(data)))])
+}
+
+// folder writes a member for a folder. Engines do without, but skopeo, run by
+// an ordinary user, wants to give a folder to root that has no member.
+func (a *archive) folder(name string) {
+	a.write(ownHeader(&tar.Header{Name: name, Mode: 0o755, Typeflag: tar.TypeDir}))
 }
 
 func (a *archive) close() error {
@@ -175,14 +185,19 @@ func (a *archive) twiceReadLayer(l Layer) (Blob, error) {
 	return blob, err
 }
 
-// memberHeader returns the header of an archive's own member, whose length
-// depends on the length of the name and on the size alone.
+// memberHeader returns the header of a file in an archive, whose length depends
+// on the length of the name and on the size alone.
 func memberHeader(name string, size int64) []byte {
-	h, err := tarHeader(&tar.Header{Name: name, Mode: 0o644, Size: size, Typeflag: tar.TypeReg})
+	return ownHeader(&tar.Header{Name: name, Mode: 0o644, Size: size, Typeflag: tar.TypeReg})
+}
+
+// ownHeader encodes a header that we made up and that therefore is valid.
+func ownHeader(h *tar.Header) []byte {
+	b, err := tarHeader(h)
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}
-	return h
+	return b
 }
 
 // blobName returns the name of a blob in an OCI layout.

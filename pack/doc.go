@@ -2,7 +2,7 @@
 //
 // # An image, taken apart
 //
-// What [WriteArchive] writes for one layer is a tar of six members:
+// What [WriteArchive] writes for one layer is a tar of six files and their folders:
 //
 //	blobs/sha256/<layer>     a tar of the root file system
 //	blobs/sha256/<config>    JSON: how to run it, and the diff_ids of the layers

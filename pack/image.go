@@ -26,7 +26,7 @@ type Image struct {
 // Digests are the numbers by which engines and registries know an image.
 type Digests struct {
 	Image    digest.Digest // the image ID: of the config
-	Manifest digest.Digest
+	Manifest digest.Digest // "" where none is written
 	Layers   []Blob // uncompressed: the digest is also the diff ID
 }
 

@@ -242,8 +242,8 @@ func TestArchiveIsADockerArchiveAndAnOCILayout(t *testing.T) {
 	if got, want := docker[0].Layers, []string{"blobs/sha256/" + d.Layers[0].Digest.Encoded()}; !slices.Equal(got, want) {
 		t.Errorf("Layers %q, want %q", got, want)
 	}
-	if len(m) != 6 {
-		t.Errorf("%d members, want 6:\n%s", len(m), listing(t, b.Bytes()))
+	if len(m) != 8 {
+		t.Errorf("%d members, want 6 files and 2 folders:\n%s", len(m), listing(t, b.Bytes()))
 	}
 	if n := b.Len() % 512; n != 0 {
 		t.Errorf("%d bytes beyond the last block", n)

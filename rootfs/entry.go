@@ -2,16 +2,19 @@ package rootfs
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"time"
 )
 
-// ErrChanged is what opening, reading or closing a host file returns when the
-// file is no longer the one that was listed: another inode, size or mtime.
+// ErrChanged is what opening or closing a host file returns when the file is no
+// longer the one that was listed: gone, or of another inode, size or mtime.
 var ErrChanged = errors.New("file changed while packing")
 
 // An Entry is one path of a tree. Its contents stay on the host until it is
@@ -85,9 +88,12 @@ func (e *Entry) Open() (fs.File, error) {
 	case e.host == nil:
 		return &memFile{Reader: bytes.NewReader(e.data), info: fileInfo{e}}, nil
 	}
-	f, err := os.Open(e.host.osPath(e.Source))
+	f, err := e.host.open(e.Source)
 	if err != nil {
-		return nil, err
+		if now, lerr := os.Lstat(e.host.osPath(e.Source)); lerr != nil || !os.SameFile(now, e.seen) {
+			return nil, e.changed()
+		}
+		return nil, &fs.PathError{Op: "open", Path: e.Source, Err: bare(err)}
 	}
 	hf := &hostFile{f: f, entry: e}
 	if err := hf.check(); err != nil {
@@ -98,7 +104,8 @@ func (e *Entry) Open() (fs.File, error) {
 }
 
 // String describes the entry in the form that tests compare:
-// "file 0755 1265648", "dir 1777", "link usr/bin", "hardlink /usr/bin/perl".
+// "file 0755 1265648", "dir 1777", "link usr/bin", "hardlink /usr/bin/perl",
+// "pipe 0644", "device 0666 1,3", with " 1000:1000" for owners other than root.
 func (e *Entry) String() string {
 	var s string
 	switch {
@@ -111,7 +118,10 @@ func (e *Entry) String() string {
 	case e.Mode.IsRegular():
 		s = fmt.Sprintf("file %04o %d", UnixPerm(e.Mode), e.Size)
 	default:
-		s = fmt.Sprintf("%s %04o %d,%d", kind(e.Mode), UnixPerm(e.Mode), e.Major, e.Minor)
+		s = fmt.Sprintf("%s %04o", kind(e.Mode), UnixPerm(e.Mode))
+		if e.Mode&fs.ModeDevice != 0 {
+			s += fmt.Sprintf(" %d,%d", e.Major, e.Minor)
+		}
 	}
 	if e.UID != 0 || e.GID != 0 {
 		s += fmt.Sprintf(" %d:%d", e.UID, e.GID)
@@ -153,19 +163,43 @@ func kind(mode fs.FileMode) string {
 
 func rooted(name string) string { return path.Join("/", name) }
 
-// sameContents reports whether both entries would ship the same thing, so that
-// one may stand for the other.
-func (e *Entry) sameContents(o *Entry) bool {
-	if e.Mode != o.Mode || e.Size != o.Size || e.Link != o.Link || e.UID != o.UID || e.GID != o.GID {
-		return false
+// equal reports whether both entries would ship the same thing, so that one may
+// stand for the other. It reads contents only if nothing else differs.
+func (e *Entry) equal(o *Entry) (bool, error) {
+	if e.Mode != o.Mode || e.Link != o.Link || e.UID != o.UID || e.GID != o.GID ||
+		e.Major != o.Major || e.Minor != o.Minor || !maps.Equal(e.XAttrs, o.XAttrs) {
+		return false, nil
 	}
 	if !e.Mode.IsRegular() {
-		return e.Major == o.Major && e.Minor == o.Minor
+		return true, nil
 	}
-	if e.seen != nil && o.seen != nil {
-		return os.SameFile(e.seen, o.seen)
+	return e.SameContents(o)
+}
+
+// SameContents reports whether two regular files are one, or copies of one.
+func (e *Entry) SameContents(o *Entry) (bool, error) {
+	switch {
+	case e.Size != o.Size:
+		return false, nil
+	case e.seen != nil && o.seen != nil && os.SameFile(e.seen, o.seen):
+		return true, nil
 	}
-	return e.seen == nil && o.seen == nil && bytes.Equal(e.data, o.data)
+	a, err := e.digest()
+	if err != nil {
+		return false, err
+	}
+	b, err := o.digest()
+	return a == b, err
+}
+
+func (e *Entry) digest() (sum [sha256.Size]byte, err error) {
+	f, err := e.Open()
+	if err != nil {
+		return sum, err
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return [sha256.Size]byte(h.Sum(nil)), errors.Join(err, f.Close())
 }
 
 // fileInfo shows an entry as an fs.FileInfo. Sys returns what the host said of
@@ -223,7 +257,9 @@ func (f *hostFile) check() error {
 	}
 	was := f.entry.seen
 	if !os.SameFile(now, was) || now.Size() != was.Size() || !now.ModTime().Equal(was.ModTime()) {
-		return fmt.Errorf("%s: %w", f.entry.Source, ErrChanged)
+		return f.entry.changed()
 	}
 	return nil
 }
+
+func (e *Entry) changed() error { return fmt.Errorf("%s: %w", e.Source, ErrChanged) }

@@ -16,13 +16,19 @@ import (
 // from its own root.
 //
 // A Host remembers what it has seen of a path and does not look again: it is
-// a view of the directory as it was when first asked.
+// a view of the directory as it was when first asked. Contents are read from
+// the file that is there when it is opened; [Entry.Open] checks that it is the
+// same.
 type Host struct {
 	dir string
 
 	mu    sync.Mutex
 	nodes map[string]node
 }
+
+// errSocket is why a host's entry cannot be had. A tar has no type for it, and
+// whoever listens on it would not be in the image.
+var errSocket = errors.New("a socket cannot be part of an image; add what lies beside it by name")
 
 type node struct {
 	info fs.FileInfo
@@ -36,7 +42,7 @@ func OpenHost(dir string) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(abs)
+	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -152,11 +158,17 @@ func (h *Host) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(h.osPath(real))
+	f, err := h.open(real)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: rooted(name), Err: bare(err)}
 	}
 	return f, nil
+}
+
+// open opens a path that held a folder or a regular file when it was looked at.
+// Should it have become a link or a pipe, open neither follows nor waits.
+func (h *Host) open(real string) (*os.File, error) {
+	return os.OpenFile(h.osPath(real), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 }
 
 // ReadDir lists a folder, sorted by name.
@@ -168,7 +180,21 @@ func (h *Host) ReadDir(name string) ([]fs.DirEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.ReadDir(h.osPath(real))
+	list, err := os.ReadDir(h.osPath(real))
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: rooted(name), Err: bare(err)}
+	}
+	return list, nil
+}
+
+// linksToDir reports whether h, which may be nil, has a link to a folder there.
+func (h *Host) linksToDir(name string) bool {
+	if h == nil {
+		return false
+	}
+	link, err1 := h.Lstat(fsName(name))
+	dir, err2 := h.Stat(fsName(name))
+	return err1 == nil && err2 == nil && link.Mode()&fs.ModeSymlink != 0 && dir.IsDir()
 }
 
 // Entry returns the entry for name, with its owners, extended attributes and
@@ -197,10 +223,10 @@ func (h *Host) Entry(name string) (*Entry, error) {
 	case info.Mode()&fs.ModeDevice != 0:
 		e.Major, e.Minor = st.major, st.minor
 	case info.Mode()&fs.ModeSocket != 0:
-		err = errors.New("a socket cannot be part of an image")
+		err = errSocket
 	}
 	if err != nil {
-		return nil, &fs.PathError{Op: "reading", Path: real, Err: err}
+		return nil, &fs.PathError{Op: "read", Path: real, Err: err}
 	}
 	return e, nil
 }

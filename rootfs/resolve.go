@@ -3,6 +3,7 @@ package rootfs
 import (
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -16,14 +17,15 @@ type lookup func(path string) (mode fs.FileMode, link string, err error)
 
 // resolve walks name as the kernel does under chroot(2): absolute link targets
 // start at the root again, and ".." never leaves it. It returns the rooted path
-// that name leads to. With last unset, a link that is the last component is
-// not followed. Errors are an *fs.PathError whose path shows the chain of links.
+// that name leads to, or with an error the one where it went wrong. With last
+// unset, a link that is the last component, with no slash behind it, is not
+// followed. Errors are an *fs.PathError whose path shows the chain of links.
 func resolve(name string, last bool, look lookup) (string, error) {
 	at, rest := "/", name
-	chain := []string{path.Join("/", name)}
+	chain := []string{"/" + strings.TrimLeft(name, "/")}
 	for rest != "" {
-		var elem string
-		elem, rest, _ = strings.Cut(rest, "/")
+		elem, after, more := strings.Cut(rest, "/")
+		rest = after
 		switch elem {
 		case "", ".":
 			continue
@@ -33,23 +35,25 @@ func resolve(name string, last bool, look lookup) (string, error) {
 		}
 		next := join(at, elem)
 		mode, link, err := look(next)
-		if err != nil {
+		switch {
+		case err != nil:
 			return next, chainError(chain, err)
-		}
-		if mode&fs.ModeSymlink == 0 || (!last && strings.Trim(rest, "/") == "") {
-			if rest != "" && !mode.IsDir() {
-				return next, chainError(chain, syscall.ENOTDIR)
+		case mode&fs.ModeSymlink != 0 && (last || more):
+			if len(chain) > maxLinks {
+				return next, chainError(chain, syscall.ELOOP)
 			}
+			if path.IsAbs(link) {
+				at = "/"
+			}
+			rest = link
+			if more {
+				rest += "/" + after
+			}
+			chain = append(chain, path.Join(at, rest))
+		case more && !mode.IsDir():
+			return next, chainError(chain, syscall.ENOTDIR)
+		default:
 			at = next
-			continue
-		}
-		if path.IsAbs(link) {
-			at = "/"
-		}
-		rest = strings.TrimSuffix(link+"/"+rest, "/")
-		chain = append(chain, path.Join(at, rest))
-		if len(chain) > maxLinks {
-			return next, chainError(chain[:3], syscall.ELOOP)
 		}
 	}
 	return at, nil
@@ -63,7 +67,15 @@ func join(dir, elem string) string {
 	return dir + "/" + elem
 }
 
+// chainError names the file by all the names that it went by. A chain that
+// bites its tail is shown up to there.
 func chainError(chain []string, err error) error {
+	for i, name := range chain {
+		if slices.Contains(chain[:i], name) {
+			chain = chain[:i+1]
+			break
+		}
+	}
 	return &fs.PathError{Op: "open", Path: strings.Join(chain, " -> "), Err: err}
 }
 

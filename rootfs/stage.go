@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 // Stage writes the tree below dir, which must exist and should be empty. Mtimes
 // later than latest become latest. Owners, and with them capabilities, need
 // privilege: an ordinary user gets everything under its own name, as with tar(1).
+// Symbolic links keep the time at which they are written.
 //
 // Stage never writes outside dir. An error leaves what was written so far.
 func (t *Tree) Stage(dir string, latest time.Time) (err error) {
@@ -68,18 +70,16 @@ func (s *stager) file(e *Entry) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, src.Close()) }()
+	defer func() { err = cmp.Or(err, src.Close()) }()
 	dst, err := s.root.OpenFile(fsName(e.Path), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, dst.Close()) }()
-	n, err := io.Copy(dst, src)
-	if err != nil {
+	defer func() { err = cmp.Or(err, dst.Close()) }()
+	if _, err := io.CopyN(dst, src, e.Size); errors.Is(err, io.EOF) {
+		return e.changed()
+	} else if err != nil {
 		return err
-	}
-	if n != e.Size {
-		return ErrChanged
 	}
 	if err := s.attributes(e); err != nil {
 		return err

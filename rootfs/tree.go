@@ -1,21 +1,25 @@
 package rootfs
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A Tree is a root file system that is to be: unique paths, each below a folder
 // that the tree holds too. The zero value is an empty tree. It is an [fs.FS],
 // [fs.StatFS], [fs.ReadDirFS] and [fs.ReadLinkFS]; reading it concurrently is
-// safe once the first read has returned and nothing is added any more.
+// safe while nothing is added.
 type Tree struct {
 	entries map[string]*Entry
-	sorted  []*Entry // nil when an entry came in since
+
+	mu     sync.Mutex // guards sorted and the Hardlink of every entry
+	sorted []*Entry   // nil when an entry came in since
 }
 
 // A ConflictError says that two different entries want one path.
@@ -44,8 +48,10 @@ func side(e *Entry) string {
 }
 
 // Add puts e into the tree, below the folders that its path leads to; missing
-// ones are created with mode 0755. An equal entry that is there already gains
-// the reasons of e; a different one makes Add return a *[ConflictError].
+// ones are created with mode 0755. An equal entry that is there already (of a
+// file: one with the same bytes, owner and mode) gains the reasons of e; a
+// different one, or a file where the path needs a folder, makes Add return a
+// *[ConflictError]. The tree keeps e and sets its path to where it stands.
 func (t *Tree) Add(e *Entry) error {
 	return t.addBelow(nil, e)
 }
@@ -55,6 +61,9 @@ func (t *Tree) Add(e *Entry) error {
 // without what is in them.
 func (t *Tree) AddHost(h *Host, name string, why Reason) error {
 	_, err := resolve(name, true, t.mirror(h, rooted(name), why))
+	if conflict := (*ConflictError)(nil); errors.As(err, &conflict) {
+		return conflict // which names paths enough
+	}
 	return err
 }
 
@@ -73,8 +82,12 @@ func (t *Tree) AddHostAs(h *Host, src, dst string, why Reason) error {
 	return t.addBelow(h, e.For(why))
 }
 
-// AddHostTree adds src with everything below it under the path dst. Links
-// below src are kept as they are and not followed.
+// AddHostTree adds src with everything below it under the path dst, into the
+// folders that are there already. Links below src are kept as they are and not
+// followed. Where src has a folder and the host, at the path that it is to get,
+// a link to one, the link is added and what is below goes where it leads: so
+// the halves of a merged /usr stay one. Errors are an *[fs.PathError] with a path
+// of the host, or a *[ConflictError].
 func (t *Tree) AddHostTree(h *Host, src, dst string, why Reason) error {
 	real, err := h.RealPath(src)
 	if err != nil {
@@ -137,22 +150,30 @@ func (t *Tree) addBelow(h *Host, e *Entry) error {
 		_, err := t.insert(e)
 		return err
 	}
-	dir, err := resolve(path.Dir(e.Path), true, func(p string) (fs.FileMode, string, error) {
-		have := t.entries[p]
-		if have == nil {
-			have = t.parent(h, p, e.Path)
-		}
-		return have.Mode, have.Link, nil
-	})
+	dir, err := resolve(path.Dir(e.Path), true, t.making(h, e.Path))
+	if have := t.entries[dir]; have != nil && !have.Mode.IsDir() && have.Link == "" {
+		return &ConflictError{Path: dir, Have: have, Want: Dir(dir, 0o755).For(Reason{Kind: "folder", From: e.Path})}
+	}
 	if err != nil {
 		return fmt.Errorf("adding %s: %w", e.Path, err)
 	}
 	e.Path = join(dir, path.Base(e.Path))
-	if t.leadsToDir(e) {
+	if t.leadsToDir(h, e) {
 		return nil
 	}
 	_, err = t.insert(e)
 	return err
+}
+
+// making returns a lookup that creates what the tree lacks.
+func (t *Tree) making(h *Host, below string) lookup {
+	return func(p string) (fs.FileMode, string, error) {
+		have := t.entries[p]
+		if have == nil {
+			have = t.parent(h, p, below)
+		}
+		return have.Mode, have.Link, nil
+	}
 }
 
 // parent creates the folder or link at p that an entry at below needs.
@@ -172,15 +193,22 @@ func (t *Tree) parent(h *Host, p, below string) *Entry {
 	return e
 }
 
-// leadsToDir reports whether e is a folder whose path is taken by a link to a
-// folder, which serves as well.
-func (t *Tree) leadsToDir(e *Entry) bool {
-	have := t.entries[e.Path]
-	if !e.Mode.IsDir() || have == nil || have.Mode&fs.ModeSymlink == 0 {
+// leadsToDir reports whether e is a folder at whose path the tree has, or takes
+// over from the host, a link to a folder, which serves as well. A link to
+// nothing in the tree is given its folder.
+func (t *Tree) leadsToDir(h *Host, e *Entry) bool {
+	if !e.Mode.IsDir() {
 		return false
 	}
-	info, err := t.stat(fsName(e.Path), true)
-	return err == nil && info.IsDir()
+	have := t.entries[e.Path]
+	if have == nil && h.linksToDir(e.Path) {
+		have = t.parent(h, e.Path, e.Path)
+	}
+	if have == nil || have.Mode&fs.ModeSymlink == 0 {
+		return false
+	}
+	to, err := resolve(e.Path, true, t.making(h, e.Path))
+	return err == nil && (to == "/" || t.entries[to].Mode.IsDir())
 }
 
 // insert enters e at its path, whose parents are in the tree, and returns the
@@ -188,21 +216,30 @@ func (t *Tree) leadsToDir(e *Entry) bool {
 // for keeps its attributes.
 func (t *Tree) insert(e *Entry) (*Entry, error) {
 	have := t.entries[e.Path]
+	if have == nil && e.Path == "/" {
+		have = Dir("/", 0o755)
+		have.implied = true
+	}
 	switch {
 	case have == nil, have.implied && e.Mode.IsDir():
 		t.put(e)
 		return e, nil
 	case have.Mode.IsDir() && e.Mode.IsDir():
 		return have, nil
-	case have.sameContents(e):
-		for _, why := range e.Why {
-			if !slices.Contains(have.Why, why) {
-				have.Why = append(have.Why, why)
-			}
-		}
-		return have, nil
 	}
-	return nil, &ConflictError{Path: e.Path, Have: have, Want: e}
+	equal, err := have.equal(e)
+	if err != nil {
+		return nil, err
+	}
+	if !equal {
+		return nil, &ConflictError{Path: e.Path, Have: have, Want: e}
+	}
+	for _, why := range e.Why {
+		if !slices.Contains(have.Why, why) {
+			have.Why = append(have.Why, why)
+		}
+	}
+	return have, nil
 }
 
 func (t *Tree) put(e *Entry) {
@@ -217,7 +254,10 @@ func (t *Tree) put(e *Entry) {
 func (t *Tree) Len() int { return len(t.entries) }
 
 // Entry returns the entry at a rooted path that holds no links, or nil.
-func (t *Tree) Entry(path string) *Entry { return t.entries[path] }
+func (t *Tree) Entry(path string) *Entry {
+	t.list() // settles hard links
+	return t.entries[path]
+}
 
 // All returns every entry but the root's own, sorted bytewise by path, so that
 // a folder comes before what it holds and the first name of a hard-linked file
@@ -227,6 +267,8 @@ func (t *Tree) All() iter.Seq[*Entry] { return slices.Values(t.list()) }
 // list sorts the entries and settles which name of a hard-linked file carries
 // its contents.
 func (t *Tree) list() []*Entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.sorted != nil || len(t.entries) == 0 {
 		return t.sorted
 	}

@@ -1,7 +1,8 @@
 package plan
 
 import (
-	"path"
+	"iter"
+	"strings"
 
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/elfdeps/ldcache"
@@ -20,7 +21,7 @@ func (b *builder) cache() error {
 			c.Generator = l.Cache.Generator
 		}
 		if b.spec.Layout == Flat {
-			b.cacheFlat(c)
+			b.cacheFlat(c, l)
 		} else {
 			b.cacheMirror(c, l)
 		}
@@ -39,36 +40,43 @@ func (b *builder) cache() error {
 	return nil
 }
 
-// cacheMirror takes over what the host's cache says of files that are in the
-// tree, and adds libraries that were found where the image's loader would not
-// look, or that the host's loader found without its cache. Libraries that only
-// some DT_RPATH or DT_RUNPATH leads to stay private to it.
+// cacheMirror lists, in the order in which the loader searched on the host, what
+// the library path led to, what the host's cache says of files that are in the
+// tree, and what default directories hold beside that. Libraries that only some
+// DT_RPATH or DT_RUNPATH leads to stay private to it.
 func (b *builder) cacheMirror(c *ldcache.Cache, l *elfdeps.Loader) {
 	type key struct{ name, path string }
 	have := make(map[key]bool)
-	if l.Cache != nil {
-		for _, e := range l.Cache.Entries {
-			if b.holds(e.Path) {
-				c.Entries = append(c.Entries, e)
-				have[key{e.Name, e.Path}] = true
-			}
-		}
-	}
-	for n := range b.needs() {
-		found := n.Rule.Kind == elfdeps.RuleDefault || n.Rule.Kind == elfdeps.RuleLibraryPath
-		if k := (key{n.Name, n.Object.Path}); found && !have[k] {
-			c.Entries = append(c.Entries, cacheEntry(n, n.Object.Path))
+	add := func(e ldcache.Entry) {
+		if k := (key{e.Name, e.Path}); !have[k] || e.HwcapName != "" {
+			c.Entries = append(c.Entries, e)
 			have[k] = true
 		}
 	}
+	found := func(kind elfdeps.RuleKind) {
+		for n := range b.needs(l) {
+			if n.Rule.Kind == kind {
+				add(cacheEntry(n, n.Object.Path))
+			}
+		}
+	}
+	found(elfdeps.RuleLibraryPath)
+	if l.Cache != nil {
+		for _, e := range l.Cache.Entries {
+			if b.holds(e.Path) {
+				add(e)
+			}
+		}
+	}
+	found(elfdeps.RuleDefault)
 }
 
 // cacheFlat lists every library under every name it is asked for.
-func (b *builder) cacheFlat(c *ldcache.Cache) {
+func (b *builder) cacheFlat(c *ldcache.Cache, l *elfdeps.Loader) {
 	have := make(map[string]bool)
-	for n := range b.needs() {
-		file := flatLibraries + "/" + path.Base(n.Name)
-		if !n.Interp() && !have[n.Name] && b.holds(file) {
+	for n := range b.needs(l) {
+		file := flatLibraries + "/" + n.Name
+		if !strings.Contains(n.Name, "/") && !have[n.Name] && b.holds(file) {
 			c.Entries = append(c.Entries, cacheEntry(n, file))
 			have[n.Name] = true
 		}
@@ -79,10 +87,13 @@ func cacheEntry(n elfdeps.Need, file string) ldcache.Entry {
 	return ldcache.Entry{Flags: n.Object.Arch.CacheFlags(), Name: n.Name, Path: file}
 }
 
-// needs returns every met need of every program.
-func (b *builder) needs() func(yield func(elfdeps.Need) bool) {
+// needs returns every met need of the programs whose loader reads the cache of l.
+func (b *builder) needs(l *elfdeps.Loader) iter.Seq[elfdeps.Need] {
 	return func(yield func(elfdeps.Need) bool) {
 		for _, p := range b.plan.Closure.Programs {
+			if p.Loader == nil || p.Loader.CachePath != l.CachePath {
+				continue
+			}
 			for _, o := range p.Objects {
 				for _, n := range o.Needs {
 					if n.Object != nil && !yield(n) {
@@ -97,5 +108,12 @@ func (b *builder) needs() func(yield func(elfdeps.Need) bool) {
 // holds reports whether a path leads to something in the tree.
 func (b *builder) holds(file string) bool {
 	_, err := b.tree.RealPath(file)
+	return err == nil
+}
+
+// taken reports whether somebody has put something at a path, be it a link to
+// nothing.
+func (b *builder) taken(file string) bool {
+	_, err := b.tree.Lstat(file[1:])
 	return err == nil
 }

@@ -2,11 +2,11 @@ package plan
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/harvest-oci/harvest/elfdeps"
+	"github.com/harvest-oci/harvest/rootfs"
 )
 
 // A LawError says where the tree breaks the law.
@@ -41,16 +41,18 @@ func (v Violation) String() string {
 }
 
 // checkLaw resolves every program inside the tree and compares.
-func (p *Plan) checkLaw(ctx context.Context) error {
+func (p *Plan) checkLaw(ctx context.Context, host *rootfs.Host) error {
 	r := elfdeps.Resolver{FS: p.Tree}
 	inside, err := r.Resolve(ctx, p.Programs...)
-	var missing *elfdeps.MissingError
-	if err != nil && !errors.As(err, &missing) {
+	if len(inside.Programs) < len(p.Programs) {
 		return fmt.Errorf("inside the image: %w", err)
+	}
+	same := func(want, got *elfdeps.Object) bool {
+		return want.Same(got) || copies(host, want.Path, p.Tree, got.Path)
 	}
 	var violations []Violation
 	for i, program := range p.Closure.Programs {
-		violations = append(violations, compare(program, inside.Programs[i])...)
+		violations = append(violations, compare(program, inside.Programs[i], same)...)
 	}
 	if len(violations) > 0 {
 		return &LawError{violations}
@@ -58,13 +60,33 @@ func (p *Plan) checkLaw(ctx context.Context) error {
 	return nil
 }
 
-// compare returns the names for which two link maps of one program disagree.
-func compare(host, image *elfdeps.Program) []Violation {
+// copies reports whether the host's file and the tree's are copies of one file,
+// of which a tree may hold just one.
+func copies(host *rootfs.Host, want string, tree *rootfs.Tree, got string) bool {
+	outside, err1 := host.RealPath(want)
+	inside, err2 := tree.RealPath(got)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	e, err := host.Entry(outside)
+	if err != nil {
+		return false
+	}
+	same, err := e.SameContents(tree.Entry(inside))
+	return err == nil && same
+}
+
+// compare returns the names for which two link maps of one program disagree,
+// the name of the program among them.
+func compare(host, image *elfdeps.Program, same func(want, got *elfdeps.Object) bool) []Violation {
 	var violations []Violation
+	if w, g := itself(host), itself(image); !same(w, g) {
+		violations = append(violations, Violation{image.Name, image.Name, w.Path, g.Path})
+	}
 	want, got := answers(host), answers(image)
 	for _, name := range host.Names() {
 		w, g := want[name], got[name]
-		if g == nil || !w.Same(g) {
+		if g == nil || !same(w, g) {
 			violations = append(violations, Violation{image.Name, name, w.Path, pathOf(g)})
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"path"
-	"strings"
 
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/rootfs"
@@ -52,7 +51,11 @@ func (b *builder) mirror() error {
 		}
 		b.plan.Programs = append(b.plan.Programs, cmp.Or(in.Dest, p.Name))
 		why := needed(p)
-		for _, o := range p.Objects[1:] {
+		self := itself(p)
+		for _, o := range p.Objects {
+			if o == self {
+				continue
+			}
 			if err := b.tree.AddHost(b.host, o.Path, why[o]); err != nil {
 				return err
 			}
@@ -84,12 +87,12 @@ func (b *builder) flat() error {
 }
 
 func (b *builder) flatObjects(p *elfdeps.Program) error {
-	why := needed(p)
+	why, self := needed(p), itself(p)
 	for _, o := range p.Objects {
 		for _, n := range o.Needs {
 			dest := flatLibraries + "/" + path.Base(n.Name)
 			switch {
-			case n.Object == nil, n.Object == p.Objects[0]:
+			case n.Object == nil, n.Object == self:
 				continue
 			case n.Interp():
 				dest = n.Name
@@ -118,9 +121,15 @@ func (b *builder) place(src, dst string, why rootfs.Reason) error {
 	return b.tree.Add(e.For(why))
 }
 
-// flatLinks makes the folders in which loaders look by default lead to the one
-// that holds the libraries, and names it to a later ldconfig.
-func (b *builder) flatLinks(why rootfs.Reason) error {
+// flatTop makes the folders in which loaders look by default lead to the one
+// that holds the libraries, names it to a later ldconfig, and adds the file that
+// names the distribution.
+func (b *builder) flatTop(why rootfs.Reason) error {
+	if _, err := b.host.Stat("etc/os-release"); err == nil && !b.taken("/etc/os-release") {
+		if err := b.place("/etc/os-release", "/etc/os-release", why); err != nil {
+			return err
+		}
+	}
 	return b.addMissing(why,
 		rootfs.Dir(flatLibraries, 0o755),
 		rootfs.Symlink("/lib", "lib64"),
@@ -130,10 +139,11 @@ func (b *builder) flatLinks(why rootfs.Reason) error {
 	)
 }
 
-// addMissing adds entries at paths where the tree has nothing yet.
+// addMissing adds entries at paths where nobody has put something. A folder
+// gives its mode to one that is there only because something lies in it.
 func (b *builder) addMissing(why rootfs.Reason, entries ...*rootfs.Entry) error {
 	for _, e := range entries {
-		if b.holds(e.Path) {
+		if have, err := b.tree.Lstat(e.Path[1:]); err == nil && !(have.IsDir() && e.Mode.IsDir()) {
 			continue
 		}
 		if err := b.tree.Add(e.For(why)); err != nil {
@@ -166,27 +176,36 @@ func needed(p *elfdeps.Program) map[*elfdeps.Object]rootfs.Reason {
 func (b *builder) files() error {
 	for _, in := range b.spec.Files {
 		why := rootfs.Reason{Kind: "added", From: "--add " + in.String()}
-		real, err := b.host.RealPath(in.Source)
-		if err != nil {
-			return err
-		}
-		info, err := b.host.Stat(strings.TrimPrefix(real, "/"))
-		if err != nil {
-			return err
-		}
-		if in.Dest == "" || !info.IsDir() {
-			if err := b.add(in, in.Source, why); err != nil {
-				return err
-			}
-		}
-		if !info.IsDir() {
-			continue
-		}
-		if err := b.tree.AddHostTree(b.host, real, cmp.Or(in.Dest, in.Source), why); err != nil {
-			return err
+		if err := b.file(in, why); err != nil {
+			return plain(err)
 		}
 	}
 	return nil
+}
+
+// file adds one file, or one folder with all that is in it. A flat image has
+// folders where the host may have links, so there only the path counts.
+func (b *builder) file(in Input, why rootfs.Reason) error {
+	real, err := b.host.RealPath(in.Source)
+	if err != nil {
+		return err
+	}
+	e, err := b.host.Entry(real)
+	if err != nil {
+		return err
+	}
+	if b.spec.Layout == Flat && in.Dest == "" {
+		in.Dest = in.Source
+	}
+	if in.Dest == "" || !e.Mode.IsDir() {
+		if err := b.add(in, in.Source, why); err != nil {
+			return err
+		}
+	}
+	if !e.Mode.IsDir() {
+		return nil
+	}
+	return b.tree.AddHostTree(b.host, real, cmp.Or(in.Dest, in.Source), why)
 }
 
 // add adds the file or the bare folder src where the input wants it.

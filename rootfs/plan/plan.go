@@ -91,7 +91,7 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	if err := b.build(); err != nil {
 		return p, err
 	}
-	return p, p.checkLaw(ctx)
+	return p, p.checkLaw(ctx, host)
 }
 
 // Resolve returns the closure of programs alone, whose names are as in a [Spec].
@@ -118,15 +118,26 @@ func (s Spec) located(host *rootfs.Host) (Spec, error) {
 		return s, errors.New("no program is named")
 	}
 	programs := make([]Input, len(s.Programs))
+	var errs []error
 	for i, in := range s.Programs {
 		var err error
-		if in.Source, err = Find(host, in.Source); err != nil {
-			return s, err
+		if in.Source, err = Find(host, in.Source); err == nil {
+			_, err = host.RealPath(in.Source)
 		}
 		programs[i] = in
+		errs = append(errs, plain(err))
 	}
 	s.Programs = programs
-	return s, nil
+	return s, errors.Join(errs...)
+}
+
+// plain takes the operation out of an error of the host: what the user named,
+// and what it led to, is enough.
+func plain(err error) error {
+	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+		return fmt.Errorf("%s: %w", pe.Path, pe.Err)
+	}
+	return err
 }
 
 // A NotFoundError means that no program of a bare name is in [SearchPath].
@@ -155,10 +166,22 @@ func Find(host fs.FS, name string) (string, error) {
 // architecture returns the one that all programs have.
 func architecture(c *elfdeps.Closure) (elfdeps.Arch, error) {
 	first := c.Programs[0]
+	arch := itself(first).Arch
 	for _, p := range c.Programs[1:] {
-		if a, b := first.Objects[0].Arch, p.Objects[0].Arch; a.String() != b.String() {
-			return a, fmt.Errorf("one image cannot be for two platforms: %s is for %v, %s for %v", first.Name, a, p.Name, b)
+		if other := itself(p).Arch; arch.String() != other.String() {
+			return arch, fmt.Errorf("one image cannot be for two platforms: %s is for %v, %s for %v", first.Name, arch, p.Name, other)
 		}
 	}
-	return first.Objects[0].Arch, nil
+	return arch, nil
+}
+
+// itself returns the program's own object. A filter that the program names comes
+// before it in load order.
+func itself(p *elfdeps.Program) *elfdeps.Object {
+	for _, o := range p.Objects {
+		if o.Path == p.Name {
+			return o
+		}
+	}
+	panic("BUG: a program that is not in its own link map: " + p.Name)
 }

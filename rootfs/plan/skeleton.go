@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"bytes"
 	"fmt"
 	"io/fs"
 	"strconv"
@@ -32,18 +31,18 @@ hosts: files dns
 // the user has not put something else.
 func (b *builder) skeleton() error {
 	why := rootfs.Reason{Kind: "skeleton"}
+	users, groups, err := b.accounts()
+	if err != nil {
+		return err
+	}
 	if b.spec.Bare {
 		return b.addMissing(why, rootfs.Dir("/dev", 0o755))
 	}
 	top := b.hostTop
 	if b.spec.Layout == Flat {
-		top = b.flatLinks
+		top = b.flatTop
 	}
 	if err := top(why); err != nil {
-		return err
-	}
-	accounts, groups, err := b.accounts()
-	if err != nil {
 		return err
 	}
 	return b.addMissing(why,
@@ -54,8 +53,8 @@ func (b *builder) skeleton() error {
 		rootfs.Dir("/root", 0o700),
 		rootfs.Dir("/tmp", fs.ModeSticky|0o777),
 		rootfs.Dir("/var/tmp", fs.ModeSticky|0o777),
-		rootfs.File("/etc/passwd", 0o644, accounts),
-		rootfs.File("/etc/group", 0o644, groups),
+		rootfs.File("/etc/passwd", 0o644, []byte(users)),
+		rootfs.File("/etc/group", 0o644, []byte(groups)),
 		rootfs.File("/etc/nsswitch.conf", 0o644, []byte(nsswitch)),
 	)
 }
@@ -65,7 +64,7 @@ func (b *builder) skeleton() error {
 // distribution.
 func (b *builder) hostTop(why rootfs.Reason) error {
 	for _, name := range []string{"/bin", "/sbin", "/lib", "/lib64", "/etc/os-release"} {
-		if _, err := b.host.Stat(name[1:]); err != nil || b.holds(name) {
+		if _, err := b.host.Stat(name[1:]); err != nil || b.taken(name) {
 			continue
 		}
 		if err := b.tree.AddHost(b.host, name, why); err != nil {
@@ -75,66 +74,87 @@ func (b *builder) hostTop(why rootfs.Reason) error {
 	return nil
 }
 
-// accounts returns passwd and group: the fixed ones and, of the host's, just
-// the user and group that the image's process is to have.
-func (b *builder) accounts() (users, groups []byte, err error) {
-	users, groups = []byte(passwd), []byte(group)
+// accounts returns the lines of passwd and group: the fixed ones and, of the
+// host's, just those of the user and group that the image's process is to have.
+func (b *builder) accounts() (users, groups string, err error) {
 	user, grp, _ := strings.Cut(b.spec.User, ":")
-	if user, err = b.account("/etc/passwd", user, users); err != nil {
-		return nil, nil, err
+	users, groups = passwd, group
+	line, err := b.account("/etc/passwd", user, users)
+	if err != nil {
+		return "", "", err
 	}
-	if user != "" {
-		users = append(users, user...)
-		if fields := strings.Split(user, ":"); len(fields) > 3 {
-			gid := fields[3]
-			line, _ := b.hostLine("/etc/group", func(f []string) bool { return f[2] == gid })
-			groups = append(groups, line...)
-		}
+	users += line
+	if fields := strings.Split(line, ":"); len(fields) > 3 {
+		groups += b.groupLine(fields[3], groups)
 	}
-	if grp, err = b.account("/etc/group", grp, groups); err != nil {
-		return nil, nil, err
-	}
-	return users, append(groups, grp...), nil
+	line, err = b.account("/etc/group", grp, groups)
+	return users, groups + line, err
 }
 
-// account returns the host's line for a name that is not in have, "" for a
-// number.
-func (b *builder) account(file, name string, have []byte) (string, error) {
+// account returns the line that file is to have for a name, "" if none is
+// missing: for a number, and for a name that the lines in have know. A file that
+// the user has added, or a bare image's lack of one, cannot be amended.
+func (b *builder) account(file, name, have string) (string, error) {
 	if _, err := strconv.Atoi(name); err == nil || name == "" {
 		return "", nil
 	}
-	if bytes.HasPrefix(have, []byte(name+":")) || bytes.Contains(have, []byte("\n"+name+":")) {
+	own, err := fs.ReadFile(b.tree, file[1:])
+	added := err == nil
+	if added || b.spec.Bare {
+		have = string(own)
+	}
+	switch {
+	case find(have, 0, name) != "":
 		return "", nil
+	case added:
+		return "", &UnknownUserError{name, "the image's " + file}
+	case b.spec.Bare:
+		return "", &UnknownUserError{name, "a bare image (no " + file + ")"}
 	}
-	line, err := b.hostLine(file, func(f []string) bool { return f[0] == name })
+	data, err := fs.ReadFile(b.host, file[1:])
 	if err != nil {
-		return "", fmt.Errorf("looking up %q: %w", name, err)
+		return "", fmt.Errorf("looking up %q: %w", name, plain(err))
 	}
+	line := find(string(data), 0, name)
 	if line == "" {
-		return "", &UnknownUserError{Name: name, File: file}
+		return "", &UnknownUserError{name, file}
 	}
 	return line, nil
 }
 
-// An UnknownUserError means that an account is neither among the fixed ones nor
-// on the host.
-type UnknownUserError struct{ Name, File string }
-
-func (e *UnknownUserError) Error() string {
-	return fmt.Sprintf("nobody in %s is called %q", e.File, e.Name)
+// groupLine returns the host's line for a group's number, "" if there is none
+// or its name is taken. A user's own group needs no name.
+func (b *builder) groupLine(gid, have string) string {
+	data, err := fs.ReadFile(b.host, "etc/group")
+	if err != nil {
+		return ""
+	}
+	line := find(string(data), 2, gid)
+	if name, _, _ := strings.Cut(line, ":"); find(have, 0, name) != "" {
+		return ""
+	}
+	return line
 }
 
-// hostLine returns the first line of a colon-separated file of the host, with
-// at least three fields, that match accepts.
-func (b *builder) hostLine(file string, match func(fields []string) bool) (string, error) {
-	data, err := fs.ReadFile(b.host, file[1:])
-	if err != nil {
-		return "", err
-	}
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Split(strings.TrimSpace(line), ":"); len(f) >= 3 && match(f) {
-			return strings.TrimSpace(line) + "\n", nil
+// An UnknownUserError means that nothing gives the name of a user or group a
+// number.
+type UnknownUserError struct {
+	Name  string
+	Where string // it was looked for: "/etc/passwd", "the image's /etc/group"
+}
+
+func (e *UnknownUserError) Error() string {
+	return fmt.Sprintf("nobody in %s is called %q", e.Where, e.Name)
+}
+
+// find returns the first line of a colon-separated file, with at least three
+// fields, whose i-th field is value.
+func find(data string, i int, value string) string {
+	for line := range strings.Lines(data) {
+		line = strings.TrimSpace(line)
+		if f := strings.Split(line, ":"); len(f) >= 3 && f[i] == value {
+			return line + "\n"
 		}
 	}
-	return "", nil
+	return ""
 }

@@ -1,0 +1,82 @@
+package e2e
+
+import "testing"
+
+func TestLayoutFolderIsAnImage(t *testing.T) {
+	w := newWork(t)
+	s := w.summary("--bin", "/bin/bash", "--add", w.fresh, "-t", w.image, "-o", "type=oci,dest=layout")
+	t.Run("skopeo", func(t *testing.T) {
+		need(t, "skopeo")
+		w := w.in(t)
+		equal(t, "manifest digest", sum(w.run("skopeo", "inspect", "--raw", "oci:layout:v1")), s.Manifest)
+		contains(t, "inspect", w.run("skopeo", "inspect", "oci:layout:v1"), s.Layers[0].Digest)
+	})
+	t.Run("umoci", func(t *testing.T) {
+		need(t, "umoci")
+		w := w.in(t)
+		equal(t, "tags", w.run("umoci", "ls", "--layout", "layout"), "v1\n")
+		w.run("umoci", "unpack", "--rootless", "--image", "layout:v1", "bundle")
+		w.run("cmp", "/bin/bash", "bundle/rootfs/bin/bash")
+	})
+	t.Run("podman", func(t *testing.T) {
+		need(t, "podman")
+		w := w.in(t)
+		w.forget("podman", s.ImageID)
+		equal(t, "hello", w.start("podman", "oci:layout:v1", "-c", "echo hello"), "hello\n")
+	})
+}
+
+func TestLayoutFolderIsReplacedByItsSuccessor(t *testing.T) {
+	need(t, "umoci")
+	w := newWork(t)
+	for _, tag := range []string{":v1", ":v2"} {
+		w.run("harvest", "--bin", "/bin/bash", "-t", w.name+tag, "-o", "type=oci,dest=layout")
+	}
+	equal(t, "tags", w.run("umoci", "ls", "--layout", "layout"), "v2\n")
+	equal(t, "beside it", w.run("ls", "-A"), "layout\n")
+}
+
+func TestRootfsFolderIsARoot(t *testing.T) {
+	need(t, "root")
+	for _, layout := range []string{"host", "flat"} {
+		t.Run(layout, func(t *testing.T) {
+			w := newWork(t)
+			w.run("harvest", "--layout", layout, "--bin", "/bin/bash", "--bin", "/bin/echo", "-o", "type=rootfs,dest=root")
+			equal(t, "hello", w.run("chroot", "root", "/bin/bash", "-c", "/bin/echo hello"), "hello\n")
+			equal(t, "beside it", w.run("ls", "-A"), "root\n")
+		})
+	}
+}
+
+func TestLayerFileIsARoot(t *testing.T) {
+	need(t, "docker")
+	w := newWork(t)
+	s := w.summary("--bin", "/bin/bash", "--add", w.fresh, "-o", "type=layer,dest=layer.tar")
+	equal(t, "diff ID", fileSum(t, w.path("layer.tar")), s.Layers[0].Digest)
+	w.forget("docker", w.image)
+	w.run("docker", "import", "layer.tar", w.image)
+	equal(t, "hello", w.start("docker", w.image, "/bin/bash", "-c", "echo hello"), "hello\n")
+}
+
+func TestStdoutIsTheSameArchiveAsAFile(t *testing.T) {
+	w := newWork(t)
+	args := []string{"--bin", "/bin/bash", "--add", w.fresh, "-t", w.image, "-o"}
+	w.run("harvest", append(args, "image.tar")...)
+	equal(t, "digest", sum(w.run("harvest", append(args, "-")...)), fileSum(t, w.path("image.tar")))
+	equal(t, "files", w.run("ls", "-A"), "image.tar\n")
+}
+
+func TestReaderThatStopsEndsHarvest(t *testing.T) {
+	w := newWork(t)
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	equal(t, "bytes read", w.run("bash", "-c", "harvest --bin /bin/bash -o - | head -c 100 | wc -c"), "100\n")
+	equal(t, "files left", listing(t, w.dir)+listing(t, temp), "")
+}
+
+func TestTerminalIsNoPlaceForAnArchive(t *testing.T) {
+	need(t, "script")
+	w := newWork(t)
+	said := w.refused(w.command("script", "-qec", "harvest --bin /bin/bash -o -", "/dev/null"))
+	contains(t, "said", said, "harvest: error: ", "terminal", "harvest: hint: ", "docker load")
+}
