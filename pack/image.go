@@ -27,7 +27,7 @@ type Image struct {
 type Digests struct {
 	Image    digest.Digest // the image ID: of the config
 	Manifest digest.Digest // "" where none is written
-	Layers   []Blob // uncompressed: the digest is also the diff ID
+	Layers   []Blob        // uncompressed: the digest is also the diff ID
 }
 
 // A Blob is what a digest stands for.

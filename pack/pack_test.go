@@ -89,7 +89,7 @@ func members(t testing.TB, data []byte) func(yield func(*tar.Header, []byte) boo
 	return func(yield func(*tar.Header, []byte) bool) {
 		for r := tar.NewReader(bytes.NewReader(data)); ; {
 			h, err := r.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			if err != nil {

@@ -1,6 +1,7 @@
 package rootfs_test
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"log"
@@ -100,7 +101,7 @@ func ExampleTree_Stage() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	if err := tree.Stage(dir, time.Unix(0, 0)); err != nil {
+	if err := tree.Stage(context.Background(), dir, time.Unix(0, 0)); err != nil {
 		log.Fatal(err)
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "etc/hostname"))

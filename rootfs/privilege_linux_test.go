@@ -25,7 +25,7 @@ func TestCapabilitiesGoFromHostToTreeToDisk(t *testing.T) {
 	tree := &rootfs.Tree{}
 	must(t, tree.AddHostTree(openHost(t, dir), "/", "/", forTest))
 	staged := t.TempDir()
-	must(t, tree.Stage(staged, epoch))
+	must(t, tree.Stage(t.Context(), staged, epoch))
 	again := openHost(t, staged)
 	for name, want := range map[string]map[string]string{
 		"/bin/ping": {"security.capability": pingCaps},

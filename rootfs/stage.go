@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,14 +17,15 @@ import (
 // privilege: an ordinary user gets everything under its own name, as with tar(1).
 // Symbolic links keep the time at which they are written.
 //
-// Stage never writes outside dir. An error leaves what was written so far.
-func (t *Tree) Stage(dir string, latest time.Time) (err error) {
+// Stage never writes outside dir. An error, such as that of a ctx that is done,
+// leaves what was written so far.
+func (t *Tree) Stage(ctx context.Context, dir string, latest time.Time) (err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	s := stager{root: root, latest: latest, privileged: os.Geteuid() == 0}
+	s := stager{ctx: ctx, root: root, latest: latest, privileged: os.Geteuid() == 0}
 	for e := range t.All() {
 		if err := s.write(e); err != nil {
 			return fmt.Errorf("staging %s: %w", e.Path, err)
@@ -42,6 +44,7 @@ func (t *Tree) Stage(dir string, latest time.Time) (err error) {
 }
 
 type stager struct {
+	ctx        context.Context
 	root       *os.Root
 	latest     time.Time
 	privileged bool
@@ -76,7 +79,7 @@ func (s *stager) file(e *Entry) (err error) {
 		return err
 	}
 	defer func() { err = cmp.Or(err, dst.Close()) }()
-	if _, err := io.CopyN(dst, src, e.Size); errors.Is(err, io.EOF) {
+	if _, err := io.CopyN(dst, contextReader{s.ctx, src}, e.Size); errors.Is(err, io.EOF) {
 		return e.changed()
 	} else if err != nil {
 		return err
@@ -88,6 +91,19 @@ func (s *stager) file(e *Entry) (err error) {
 		return nil
 	}
 	return setCapability(dst, e.XAttrs) // after chown(2), which takes them away
+}
+
+// contextReader is a reader that fails once its context is done.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
 }
 
 // attributes sets owner, mode and mtime of a file or folder, in that order:

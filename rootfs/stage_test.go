@@ -31,7 +31,7 @@ func TestStageWritesWhatTheTreeSays(t *testing.T) {
 	tree := &rootfs.Tree{}
 	must(t, tree.AddHostTree(hostOf(t, everything), "/", "/", forTest))
 	dir := t.TempDir()
-	must(t, tree.Stage(dir, time.Unix(2_000_000_000, 0)))
+	must(t, tree.Stage(t.Context(), dir, time.Unix(2_000_000_000, 0)))
 	same(t, onDiskNow(t, dir), everything)
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		must(t, err)
@@ -59,7 +59,7 @@ func TestStageKeepsOwnersAndSetsSetuidAfterThem(t *testing.T) {
 		/srv/wall  file 6711 4 3:4
 	`), "/", "/", forTest))
 	dir := t.TempDir()
-	must(t, tree.Stage(dir, epoch))
+	must(t, tree.Stage(t.Context(), dir, epoch))
 	same(t, onDiskNow(t, dir), listing(tree))
 	link, err := openHost(t, dir).Entry("/bin")
 	if err != nil || link.UID != 5 || link.GID != 6 {
@@ -73,7 +73,7 @@ func TestStageClampsTimes(t *testing.T) {
 	must(t, tree.Add(rootfs.File("/a/new", 0o644, nil)))
 	dir := t.TempDir()
 	latest := epoch.Add(-time.Hour)
-	must(t, tree.Stage(dir, latest))
+	must(t, tree.Stage(t.Context(), dir, latest))
 	for name, want := range map[string]time.Time{"a": latest, "a/b": latest, "a/new": time.Unix(0, 0)} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		must(t, err)
@@ -89,13 +89,13 @@ func TestStageFollowsNoLinkThatIsInItsWay(t *testing.T) {
 	must(t, os.Symlink(outside, filepath.Join(dir, "etc")))
 	tree := &rootfs.Tree{}
 	must(t, tree.Add(rootfs.File("/etc/secret", 0o644, nil)))
-	wantError(t, tree.Stage(dir, epoch), "staging /etc: mkdirat etc: file exists")
+	wantError(t, tree.Stage(t.Context(), dir, epoch), "staging /etc: mkdirat etc: file exists")
 
 	dir = t.TempDir()
 	must(t, os.Symlink(filepath.Join(outside, "secret"), filepath.Join(dir, "secret")))
 	tree = &rootfs.Tree{}
 	must(t, tree.Add(rootfs.File("/secret", 0o600, []byte("mine"))))
-	wantError(t, tree.Stage(dir, epoch), "staging /secret: openat secret: file exists")
+	wantError(t, tree.Stage(t.Context(), dir, epoch), "staging /secret: openat secret: file exists")
 	same(t, onDiskNow(t, outside), "/secret file 0644 6")
 }
 
@@ -109,7 +109,7 @@ func TestStageStaysInsideWhateverLinksSay(t *testing.T) {
 	must(t, tree.Add(rootfs.Symlink("/via", "up/abs")))
 	must(t, tree.Add(rootfs.File("/up/one", 0o644, nil)))
 	must(t, tree.Add(rootfs.File("/via/two", 0o644, nil)))
-	must(t, tree.Stage(filepath.Join(dir, "root"), epoch))
+	must(t, tree.Stage(t.Context(), filepath.Join(dir, "root"), epoch))
 	want := &rootfs.Tree{}
 	must(t, want.Add(rootfs.Symlink("/abs", dir)))
 	must(t, want.Add(rootfs.Symlink("/up", "../../..")))
@@ -126,13 +126,13 @@ func TestStageSaysWhatItCannotWrite(t *testing.T) {
 	host := hostOf(t, "/run/pipe pipe 0600")
 	pipe := &rootfs.Tree{}
 	must(t, pipe.AddHost(host, "/run/pipe", forTest))
-	wantError(t, pipe.Stage(t.TempDir(), epoch), "staging /run/pipe: a pipe cannot be staged; an image can hold it")
+	wantError(t, pipe.Stage(t.Context(), t.TempDir(), epoch), "staging /run/pipe: a pipe cannot be staged; an image can hold it")
 
 	device := &rootfs.Tree{}
 	must(t, device.AddHostAs(openHost(t, "/"), "/dev/null", "/null", forTest))
-	wantError(t, device.Stage(t.TempDir(), epoch), "staging /null: a device cannot be staged; an image can hold it")
+	wantError(t, device.Stage(t.Context(), t.TempDir(), epoch), "staging /null: a device cannot be staged; an image can hold it")
 
-	wantError(t, new(rootfs.Tree).Stage("/nonexistent/dir", epoch), "open /nonexistent/dir: no such file or directory")
+	wantError(t, new(rootfs.Tree).Stage(t.Context(), "/nonexistent/dir", epoch), "open /nonexistent/dir: no such file or directory")
 }
 
 func TestStageRefusesAFileThatChanged(t *testing.T) {
@@ -140,7 +140,7 @@ func TestStageRefusesAFileThatChanged(t *testing.T) {
 	tree := &rootfs.Tree{}
 	must(t, tree.AddHost(openHost(t, dir), "/etc/group", forTest))
 	must(t, os.Truncate(filepath.Join(dir, "etc/group"), 3))
-	wantError(t, tree.Stage(t.TempDir(), epoch), "staging /etc/group: /etc/group: file changed while packing")
+	wantError(t, tree.Stage(t.Context(), t.TempDir(), epoch), "staging /etc/group: /etc/group: file changed while packing")
 }
 
 // An ordinary user can write nothing into a folder of mode 0000, so modes come
@@ -151,7 +151,7 @@ func TestStageFillsFoldersThatNobodyMayEnter(t *testing.T) {
 	must(t, tree.Add(rootfs.Dir("/a/b", 0)))
 	must(t, tree.Add(rootfs.File("/a/b/c", 0, []byte("text"))))
 	dir := t.TempDir()
-	must(t, tree.Stage(dir, epoch))
+	must(t, tree.Stage(t.Context(), dir, epoch))
 	for _, name := range []string{"a", "a/b", "a/b/c"} {
 		info, err := os.Lstat(filepath.Join(dir, name))
 		must(t, err)

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/harvest-oci/harvest/pack"
@@ -36,21 +35,24 @@ type buildOptions struct {
 	setEntrypoint bool // --entrypoint was given, be it empty
 }
 
-var errPositional = errors.New("unexpected argument")
+var (
+	errPositional = errors.New("unexpected argument")
+	errEpoch      = errors.New("not a number of seconds since 1970")
+)
 
-func newBuildCmd(io streams) *cobra.Command {
+func newBuildCmd(s streams) *cobra.Command {
 	o := &buildOptions{}
 	cmd := &cobra.Command{
 		Use:   "harvest --bin PROGRAM [flags]",
 		Short: "Turn programs of a Linux root into a minimal container image",
 		Long: `harvest finds everything that programs need to run, without running them, lays
 it out as a minimal root file system, and ships that as an image which docker,
-podman, containerd and skopeo load.
-
-` + exitCodes,
+podman, containerd and skopeo load.`,
 		Example: `  harvest --bin /bin/bash --bin /bin/echo -t basic:v1
   docker load -i basic.tar
   docker run --rm basic:v1 -c "echo hello"`,
+		DisableFlagsInUseLine: true,
+		ValidArgsFunction:     cobra.NoFileCompletions,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return &usageError{fmt.Errorf("%w: %s", errPositional, args[0])}
@@ -59,37 +61,51 @@ podman, containerd and skopeo load.
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.setEntrypoint = cmd.Flags().Changed("entrypoint")
-			return buildRun(cmd.Context(), io, o)
+			return buildRun(cmd.Context(), s, o)
 		},
 	}
 	o.addFlags(cmd)
+	o.addConfigFlags(cmd)
+	o.addOutputFlags(cmd)
+	return cmd
+}
+
+// addConfigFlags adds the flags that say how the image is to run.
+func (o *buildOptions) addConfigFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.SortFlags = false
-	f.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME[:TAG]` of the image (repeatable)")
-	f.StringVarP(&o.output, "output", "o", "", "`FILE`, - for stdout, or type=archive|oci|rootfs|layer,dest=PATH")
-	f.StringVar(&o.format, "format", formatArchive, "`archive` is a docker archive and an OCI layout in one, docker has the names of tutorials")
-	f.BoolVar(&o.load, "load", false, "load the image into the engine")
-	f.StringVar(&o.entrypoint, "entrypoint", "", "`COMMAND` to run instead of the first program: words or a JSON array")
-	f.StringVar(&o.cmd, "cmd", "", "default `ARGUMENTS`: words or a JSON array")
-	f.StringArrayVarP(&o.env, "env", "e", nil, "`NAME=VALUE` in the environment (repeatable)")
-	f.StringVarP(&o.workdir, "workdir", "w", "/", "`DIR` to start in")
-	f.StringVarP(&o.user, "user", "u", "", "`USER[:GROUP]` to run as")
-	f.StringArrayVarP(&o.labels, "label", "l", nil, "`NAME=VALUE` to label the image with (repeatable)")
+	f.StringVar(&o.entrypoint, "entrypoint", "", "`COMMAND`: what runs, words or a JSON array (default: the first program)")
+	f.StringVar(&o.cmd, "cmd", "", "`ARGUMENTS`: what it gets unless docker run has others, words or a JSON array")
+	f.StringArrayVarP(&o.env, "env", "e", nil, "`NAME=VALUE`: a variable of its environment (repeatable)")
+	f.StringVarP(&o.workdir, "workdir", "w", "/", "`DIR`: where it starts (default /)")
+	f.StringVarP(&o.user, "user", "u", "", "`USER[:GROUP]`: who it runs as (default root)")
+	f.StringArrayVarP(&o.labels, "label", "l", nil, "`NAME=VALUE`: a label of the image (repeatable)")
+	group(f, "How it runs")
+	for _, flag := range []string{"entrypoint", "cmd", "env", "workdir", "user", "label"} {
+		completeWords(cmd, flag)
+	}
+}
+
+// addOutputFlags adds the flags that say where the image goes.
+func (o *buildOptions) addOutputFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME[:TAG]`: a name of the image (repeatable)")
+	f.StringVarP(&o.output, "output", "o", "", "`FILE`: what to write, - for stdout; or another kind, type=oci|rootfs|layer,dest=PATH (default: a .tar named after the image or the first program)")
+	f.StringVar(&o.format, "format", formatArchive, "`archive|docker`: docker archive and OCI layout in one, as is the default, or the former alone, with the names of tutorials")
+	f.BoolVar(&o.load, "load", false, "load the image into docker; a file is written only if -o names it")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be written, and write nothing")
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON on stdout")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
+	group(f, "Where it goes")
+	completeWords(cmd, "tag")
 	completeWords(cmd, "format", formatArchive, formatDocker)
-	return cmd
 }
 
 // buildRun makes an image.
 func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	start := time.Now()
-	spec, err := o.spec()
-	if err != nil {
+	if _, err := o.spec(); err != nil { // before what follows, which takes a program for granted
 		return err
 	}
-	spec.User = o.user
 	tags, err := parseTags(o.tags)
 	if err != nil {
 		return err
@@ -105,11 +121,7 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	if err := out.check(s, o); err != nil {
 		return err
 	}
-	host, err := o.host()
-	if err != nil {
-		return err
-	}
-	p, err := plan.Make(ctx, host, spec)
+	p, err := o.plan(ctx, o.user)
 	if err != nil {
 		return err
 	}
@@ -118,6 +130,7 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 		return err
 	}
 	result := newSummary(p, img, out)
+	result.DryRun = o.dryRun
 	if !o.dryRun {
 		if err := o.ship(ctx, s, p, img, out, result); err != nil {
 			return err
@@ -157,110 +170,21 @@ func (o *buildOptions) image(p *plan.Plan, tags []string, epoch time.Time) (*pac
 	}, nil
 }
 
-// config says how to run the image: the first program, with the programs'
-// folders as PATH, unless flags say otherwise.
-func (o *buildOptions) config(p *plan.Plan) (v1.ImageConfig, error) {
-	c := v1.ImageConfig{
-		User:       o.user,
-		Entrypoint: p.Programs[:1:1],
-		WorkingDir: o.workdir,
-		Env:        []string{"PATH=" + programPath(p.Programs)},
-	}
-	if !path.IsAbs(c.WorkingDir) {
-		return c, usagef("-w %s: a working directory must be absolute", c.WorkingDir)
-	}
-	var err error
-	if o.setEntrypoint {
-		if c.Entrypoint, err = words("--entrypoint", o.entrypoint); err != nil {
-			return c, err
-		}
-	}
-	if c.Cmd, err = words("--cmd", o.cmd); err != nil {
-		return c, err
-	}
-	for _, e := range o.env {
-		name, _, ok := strings.Cut(e, "=")
-		if !ok || name == "" {
-			return c, usagef("-e %s: give it as NAME=VALUE", e)
-		}
-		c.Env = setEnv(c.Env, name, e)
-	}
-	for _, l := range o.labels {
-		name, value, ok := strings.Cut(l, "=")
-		if !ok || name == "" {
-			return c, usagef("-l %s: give it as NAME=VALUE", l)
-		}
-		if c.Labels == nil {
-			c.Labels = make(map[string]string)
-		}
-		c.Labels[name] = value
-	}
-	return c, checkEntrypoint(p, c)
-}
+// tagError is what is wrong with the name of an image.
+type tagError struct{ error }
 
-// checkEntrypoint makes sure that the command is in the image.
-func checkEntrypoint(p *plan.Plan, c v1.ImageConfig) error {
-	if len(c.Entrypoint) == 0 {
-		return nil
-	}
-	name := c.Entrypoint[0]
-	dirs := []string{""}
-	if !strings.Contains(name, "/") {
-		dirs = strings.Split(lookupEnv(c.Env, "PATH"), ":")
-	}
-	for _, dir := range dirs {
-		file := path.Join("/", c.WorkingDir, dir, name)
-		if path.IsAbs(dir) || path.IsAbs(name) {
-			file = path.Join(dir, name)
-		}
-		if info, err := p.Tree.Stat(file[1:]); err == nil && !info.IsDir() {
-			return nil
-		}
-	}
-	return fmt.Errorf("--entrypoint %s is not in the image", name)
-}
-
-// programPath returns the folders of programs, each once, in order.
-func programPath(programs []string) string {
-	var dirs []string
-	seen := make(map[string]bool)
-	for _, p := range programs {
-		if dir := path.Dir(p); !seen[dir] {
-			seen[dir] = true
-			dirs = append(dirs, dir)
-		}
-	}
-	return strings.Join(dirs, ":")
-}
-
-// setEnv replaces the variable called name, or adds it.
-func setEnv(env []string, name, pair string) []string {
-	for i, e := range env {
-		if strings.HasPrefix(e, name+"=") {
-			env[i] = pair
-			return env
-		}
-	}
-	return append(env, pair)
-}
-
-func lookupEnv(env []string, name string) string {
-	for _, e := range env {
-		if value, ok := strings.CutPrefix(e, name+"="); ok {
-			return value
-		}
-	}
-	return ""
-}
+func (e *tagError) Unwrap() error { return e.error }
 
 func parseTags(names []string) ([]string, error) {
 	var tags []string
 	for _, name := range names {
 		tag, err := pack.ParseTag(name)
 		if err != nil {
-			return nil, &usageError{err}
+			return nil, &tagError{err}
 		}
-		tags = append(tags, tag)
+		if !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
+		}
 	}
 	return tags, nil
 }
@@ -273,7 +197,7 @@ func sourceDate(value string) (time.Time, error) {
 	}
 	seconds, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || seconds < 0 {
-		return time.Time{}, usagef("SOURCE_DATE_EPOCH=%s: not a number of seconds since 1970", value)
+		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH=%s: %w", value, errEpoch)
 	}
 	return time.Unix(seconds, 0).UTC(), nil
 }

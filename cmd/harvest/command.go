@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -20,18 +19,18 @@ import (
 type streams struct {
 	out, err io.Writer
 	outTerm  bool // out is a terminal
-	errTerm  bool // err is a terminal that wants colour and progress
+	progress bool // err is a terminal that wants progress
 	getenv   func(string) string
 }
 
 func systemStreams() streams {
 	plain := os.Getenv("NO_COLOR") != "" || os.Getenv("CI") != "" || os.Getenv("TERM") == "dumb"
 	return streams{
-		out:     os.Stdout,
-		err:     os.Stderr,
-		outTerm: term.IsTerminal(int(os.Stdout.Fd())),
-		errTerm: term.IsTerminal(int(os.Stderr.Fd())) && !plain,
-		getenv:  os.Getenv,
+		out:      os.Stdout,
+		err:      os.Stderr,
+		outTerm:  term.IsTerminal(int(os.Stdout.Fd())),
+		progress: term.IsTerminal(int(os.Stderr.Fd())) && !plain,
+		getenv:   os.Getenv,
 	}
 }
 
@@ -42,30 +41,20 @@ const (
 	exitUnresolved = 3 // a need is unmet, or the law is violated
 )
 
-const exitCodes = `Exit codes:
-  0  done
-  1  wrong usage, or something could not be read or written
-  3  a program needs something that is not there, or would find something else in the image`
-
 // run executes one command line and returns its exit code.
-func run(ctx context.Context, io streams, args []string) int {
-	cmd := newRootCmd(io)
+func run(ctx context.Context, s streams, args []string) int {
+	cmd := newRootCmd(s)
 	cmd.SetArgs(args)
-	cmd.SetOut(io.out)
-	cmd.SetErr(io.err)
+	cmd.SetOut(s.out)
+	cmd.SetErr(s.err)
 	err := cmd.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
 	}
 	if ctx.Err() != nil {
-		err = errors.New("interrupted; nothing was written")
+		err = errors.New("interrupted")
 	}
-	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(io.err, "harvest: error: %s\n", strings.TrimRight(line, "\n"))
-	}
-	if h := hint(err); h != "" {
-		fmt.Fprintf(io.err, "harvest: hint: %s\n", h)
-	}
+	complain(s.err, err)
 	return exitCode(err)
 }
 
@@ -79,14 +68,17 @@ func exitCode(err error) int {
 }
 
 // newRootCmd returns the whole command line.
-func newRootCmd(io streams) *cobra.Command {
-	cmd := newBuildCmd(io)
+func newRootCmd(s streams) *cobra.Command {
+	cmd := newBuildCmd(s)
 	cmd.Version = version()
 	cmd.SilenceErrors = true
 	cmd.SilenceUsage = true
+	cmd.CompletionOptions.DisableDefaultCmd = true
 	cmd.SetVersionTemplate("harvest {{.Version}}\n")
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(s.out, cmd) })
+	cmd.SetHelpCommand(newHelpCmd())
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	cmd.AddCommand(newDepsCmd(io), newLsCmd(io))
+	cmd.AddCommand(newDepsCmd(s), newLsCmd(s), newCompletionCmd(s))
 	return cmd
 }
 

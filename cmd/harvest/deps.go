@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/harvest-oci/harvest/elfdeps"
+	"github.com/harvest-oci/harvest/rootfs"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
 
@@ -22,63 +23,86 @@ type depsOptions struct {
 	why      string
 }
 
-func newDepsCmd(io streams) *cobra.Command {
+func newDepsCmd(s streams) *cobra.Command {
 	o := &depsOptions{}
 	cmd := &cobra.Command{
-		Use:   "deps PROGRAM...",
+		Use:   "deps PROGRAM... [flags]",
 		Short: "Show what programs need, and by which rule each library is found",
 		Long: `deps draws what the kernel and the loader would open to start each program: its
 interpreter, then its libraries in the order in which they are loaded, each with
 the rule by which it is found. A library that is loaded already is not drawn
-again.
-
-` + exitCodes,
+again. What is missing does not stop it: it prints what was found, too.`,
 		Example: `  harvest deps /bin/bash
+  harvest deps --why libc.so.6 bash
   cp $(harvest deps --list bash) /tmp/libraries/`,
-		Args: cobra.MinimumNArgs(1),
+		DisableFlagsInUseLine: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("no program is named: harvest deps /bin/bash")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.programs = args
-			return depsRun(cmd.Context(), io, o)
+			return depsRun(cmd.Context(), s, o)
 		},
 	}
-	o.addRootFlags(cmd)
 	f := cmd.Flags()
+	f.SortFlags = false
 	f.BoolVar(&o.list, "list", false, "print one absolute path a line: programs, interpreters, libraries")
 	f.BoolVar(&o.json, "json", false, "print everything that is known as JSON")
-	f.StringVar(&o.why, "why", "", "print who needs `LIB` and where it was looked for")
-	cmd.MarkFlagsMutuallyExclusive("list", "json", "why")
+	f.StringVar(&o.why, "why", "", "`LIB`: print who needs it and where it was looked for")
+	o.addRootFlags(cmd)
+	completeWords(cmd, "why")
 	return cmd
 }
 
 // depsRun prints the closure of programs, as far as it could be found.
 func depsRun(ctx context.Context, s streams, o *depsOptions) error {
-	spec, err := o.depsSpec()
-	if err != nil {
-		return err
+	if o.list && o.json || o.list && o.why != "" || o.json && o.why != "" {
+		return usagef("--list, --json and --why: one of them is enough")
 	}
 	host, err := o.host()
 	if err != nil {
 		return err
 	}
-	closure, err := plan.Resolve(ctx, host, spec)
-	return errors.Join(o.print(s.out, closure), err)
+	spec, missing, err := o.depsSpec(host)
+	if err != nil {
+		return err
+	}
+	closure := &elfdeps.Closure{}
+	if len(spec.Programs) > 0 {
+		closure, err = plan.Resolve(ctx, host, spec)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return errors.Join(o.print(s.out, closure), missing, err)
 }
 
-// depsSpec is the spec of programs alone, whose names may hold colons.
-func (o *depsOptions) depsSpec() (plan.Spec, error) {
-	var spec plan.Spec
+// depsSpec is the spec of the programs that are there, whose names may hold
+// colons; missing is about the others.
+func (o *depsOptions) depsSpec(host *rootfs.Host) (spec plan.Spec, missing, err error) {
+	if spec.LibraryPath, err = o.libraryDirs(); err != nil {
+		return spec, nil, err
+	}
 	for _, name := range o.programs {
 		if strings.Contains(name, "/") {
-			var err error
 			if name, err = o.hostPath(name); err != nil {
-				return spec, err
+				return spec, nil, err
 			}
 		}
-		spec.Programs = append(spec.Programs, plan.Input{Source: name})
+		file, err := plan.Find(host, name)
+		if err == nil {
+			_, err = host.RealPath(file)
+		}
+		if err != nil {
+			missing = errors.Join(missing, err)
+			continue
+		}
+		spec.Programs = append(spec.Programs, plan.Input{Source: file})
 	}
-	var err error
-	spec.LibraryPath, err = o.libraryDirs()
-	return spec, err
+	return spec, missing, nil
 }
 
 func (o *depsOptions) print(w io.Writer, c *elfdeps.Closure) error {
@@ -118,14 +142,26 @@ func printList(w io.Writer, c *elfdeps.Closure) error {
 // printProgram draws one link map as a tree. Each object is drawn below the
 // need that made the loader open it.
 func printProgram(w io.Writer, p *elfdeps.Program) error {
-	title := fmt.Sprintf("%s (%v)", p.Name, p.Objects[0].Arch)
-	if p.Objects[0].Static() {
+	self := itself(p)
+	title := fmt.Sprintf("%s (%v)", p.Name, self.Arch)
+	if self.Static() {
 		title += ": static, needs nothing"
 	}
 	if _, err := fmt.Fprintln(w, title); err != nil {
 		return err
 	}
-	return printNeeds(w, p.Objects[0], "")
+	return printNeeds(w, self, "")
+}
+
+// itself returns the program's own object, which is the first in load order
+// unless it has a filter (DT_FILTER, DT_AUXILIARY).
+func itself(p *elfdeps.Program) *elfdeps.Object {
+	for _, o := range p.Objects {
+		if o.Path == p.Name {
+			return o
+		}
+	}
+	panic("BUG: a program that is not in its own link map: " + p.Name)
 }
 
 func printNeeds(w io.Writer, o *elfdeps.Object, indent string) error {
@@ -174,7 +210,7 @@ func printWhy(w io.Writer, c *elfdeps.Closure, lib string) error {
 			}
 		}
 	}
-	if !found {
+	if !found && len(c.Programs) > 0 {
 		return fmt.Errorf("nothing here needs %s", lib)
 	}
 	return nil

@@ -1,7 +1,12 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,38 +27,74 @@ type selection struct {
 
 func (s *selection) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVarP(&s.bins, "bin", "b", nil, "program to ship, with all it needs: `SRC[:DST]`; a bare name is looked up (repeatable)")
-	f.StringArrayVar(&s.adds, "add", nil, "file or folder to ship as it is: `SRC[:DST]` (repeatable)")
-	f.StringVar(&s.layout, "layout", string(plan.Mirror), "where things go: `host` keeps the host's paths, flat has /bin and /lib64")
-	f.BoolVar(&s.bare, "bare", false, "programs, libraries and /dev only, without /etc, /tmp and the like")
+	f.SortFlags = false
+	f.StringArrayVarP(&s.bins, "bin", "b", nil, "`SRC[:DST]`: a program with all that it needs; a bare name is looked up, DST is another path for it (repeatable)")
+	f.StringArrayVar(&s.adds, "add", nil, "`SRC[:DST]`: a file or folder as it is (repeatable)")
+	f.StringVar(&s.layout, "layout", string(plan.Mirror), "`host|flat`: things stay where the host has them, as is the default, or go into /bin and /lib64")
+	f.BoolVar(&s.bare, "bare", false, "only programs, libraries and /dev: no /etc, /tmp and so on")
 	s.addRootFlags(cmd)
+	group(f, "What goes in")
 	completeWords(cmd, "layout", string(plan.Mirror), string(plan.Flat))
 }
 
 // addRootFlags adds the flags that say where programs come from.
 func (s *selection) addRootFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&s.root, "root", "/", "take everything from the root below `DIR`")
-	f.StringArrayVar(&s.libraryPath, "library-path", nil, "also look for libraries in `DIR[:DIR]`, as with LD_LIBRARY_PATH (repeatable)")
+	f.StringVar(&s.root, "root", "/", "`DIR`: the root that everything is taken from (default /)")
+	f.StringArrayVar(&s.libraryPath, "library-path", nil, "`DIR`: another place to look for libraries, as in LD_LIBRARY_PATH (repeatable)")
 	completeDirs(cmd, "root")
+	completeDirs(cmd, "library-path")
 }
 
-// completeWords completes the flag's value from a list. That the flag exists is
-// the caller's doing, so an error is a bug.
-func completeWords(cmd *cobra.Command, flag string, words ...string) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic("BUG: " + err.Error())
-	}
-}
-
-func completeDirs(cmd *cobra.Command, flag string) {
-	if err := cmd.MarkFlagDirname(flag); err != nil {
-		panic("BUG: " + err.Error())
-	}
-}
+var errNotLinux = errors.New("there are no Linux programs below /")
 
 // host opens the root that everything is taken from.
-func (s *selection) host() (*rootfs.Host, error) { return rootfs.OpenHost(s.root) }
+func (s *selection) host() (*rootfs.Host, error) {
+	if err := checkRoot(s.root, runtime.GOOS); err != nil {
+		return nil, err
+	}
+	host, err := rootfs.OpenHost(s.root)
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = fmt.Errorf("--root %s: %w", s.root, pe.Err)
+	}
+	return host, err
+}
+
+// checkRoot refuses the running system's own root if that is no Linux.
+func checkRoot(root, goos string) error {
+	if goos != "linux" && filepath.Clean(root) == "/" {
+		return fmt.Errorf("%w: this is %s", errNotLinux, goos)
+	}
+	return nil
+}
+
+// flatError is a violation of the law that is due to the flat layout.
+type flatError struct{ error }
+
+func (e *flatError) Unwrap() error { return e.error }
+
+// plan makes the plan that the flags ask for.
+func (s *selection) plan(ctx context.Context, user string) (*plan.Plan, error) {
+	spec, err := s.spec()
+	if err != nil {
+		return nil, err
+	}
+	spec.User = user
+	host, err := s.host()
+	if err != nil {
+		return nil, err
+	}
+	var p *plan.Plan
+	err = unlessDone(ctx, func() (err error) { p, err = plan.Make(ctx, host, spec); return err })
+	if law := (*plan.LawError)(nil); errors.As(err, &law) && spec.Layout == plan.Flat {
+		err = &flatError{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
 
 // spec returns what the flags ask for.
 func (s *selection) spec() (plan.Spec, error) {

@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 	"io/fs"
-	"runtime"
+	"syscall"
 
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/engine"
 	"github.com/harvest-oci/harvest/elfdeps"
@@ -11,49 +11,76 @@ import (
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
 
+// sentinelHints is advice on errors that are known by identity, in the order in
+// which they are asked for.
+var sentinelHints = []struct {
+	err  error
+	hint string
+}{
+	{errTerminal, "pipe it (harvest ... -o - | docker load), or write a file with -o FILE"},
+	{errPositional, "programs are named with --bin, once for each; the verbs are deps, ls and completion"},
+	{errQuotes, `a JSON array keeps words together: ["-c", "echo hello"]`},
+	{errNotInImage, "--bin ships a program, --add a script"},
+	{errEpoch, "unset it, or give it as date +%s does"},
+	{errNotLinux, "name the folder of a Linux root with --root DIR"},
+	{errIsFolder, "name a file in it; -o type=oci,dest=DIR and -o type=rootfs,dest=DIR write folders"},
+	{errNotEmpty, "name a folder that is not there yet, or an empty one"},
+	{elfdeps.ErrNotELF, "--add ships files that are no programs"},
+	{rootfs.ErrChanged, "run harvest again when nothing writes to it"},
+	{engine.ErrUnreachable, "without --load, harvest writes a file for docker load -i"},
+	{engine.ErrUnknownHost, "pipe it through the client: harvest ... -o - | docker load"},
+	{syscall.ENOSPC, "-o - needs no room on a disk: harvest ... -o - | docker load"},
+	{fs.ErrPermission, "run harvest as a user who may read and write there"},
+}
+
 // hint returns the advice for an error, "" if there is none. This is the one
 // place where advice is given.
 func hint(err error) string {
 	var (
-		usage    *usageError
 		program  *plan.NotFoundError
 		user     *plan.UnknownUserError
 		law      *plan.LawError
 		missing  *elfdeps.MissingError
 		script   *elfdeps.ScriptError
 		conflict *rootfs.ConflictError
+		tag      *tagError
+		usage    *usageError
 	)
 	switch {
-	case errors.Is(err, errTerminal):
-		return "pipe it (harvest ... -o - | docker load), or write a file with -o FILE"
-	case errors.Is(err, errPositional):
-		return "programs are named with --bin, once for each"
-	case errors.As(err, &usage):
-		return "harvest --help lists the flags"
 	case errors.As(err, &program):
-		return "give its path, as in --bin /opt/app/bin/" + program.Name
+		return "give its path, as in /opt/app/bin/" + program.Name
 	case errors.As(err, &user):
 		return "a numeric -u UID[:GID] needs no entry in the image"
 	case errors.As(err, &law):
-		return "--layout host, the default, keeps every library where it was found"
+		return lawHint(err)
 	case errors.As(err, &missing):
 		return missingHint(missing)
 	case errors.As(err, &script):
 		return "ship its interpreter with --bin and the script itself with --add"
-	case errors.Is(err, elfdeps.ErrNotELF) && runtime.GOOS != "linux":
-		return "programs come from a Linux root: name its folder with --root"
-	case errors.Is(err, elfdeps.ErrNotELF):
-		return "--add ships files that are no programs"
 	case errors.As(err, &conflict):
-		return "give one of them another place with SRC:DST"
-	case errors.Is(err, rootfs.ErrChanged):
-		return "run harvest again when nothing writes to it"
-	case errors.Is(err, engine.ErrUnreachable):
-		return "without --load, harvest writes a file for docker load -i"
-	case errors.Is(err, fs.ErrPermission):
-		return "run harvest as a user who may read and write there"
+		return conflictHint(conflict)
+	case errors.As(err, &tag):
+		return "names are like basic:v1 or registry.example.com/team/tool:v1, in lower case"
+	}
+	for _, s := range sentinelHints {
+		if errors.Is(err, s.err) {
+			return s.hint
+		}
+	}
+	if errors.As(err, &usage) {
+		return "harvest --help lists the flags"
 	}
 	return ""
+}
+
+const hostLayoutHint = "--layout host, the default, keeps every library where it was found"
+
+func lawHint(err error) string {
+	var flat *flatError
+	if errors.As(err, &flat) {
+		return hostLayoutHint
+	}
+	return "a program that looks beside itself ($ORIGIN) needs its own place: leave :DST out"
 }
 
 func missingHint(e *elfdeps.MissingError) string {
@@ -63,4 +90,11 @@ func missingHint(e *elfdeps.MissingError) string {
 		}
 	}
 	return "--library-path DIR names a folder to look in; harvest deps PROGRAM shows the whole search"
+}
+
+func conflictHint(e *rootfs.ConflictError) string {
+	if why := e.Want.Why; len(why) > 0 && why[0].Kind == "library" {
+		return hostLayoutHint
+	}
+	return "give one of them another place with SRC:DST"
 }

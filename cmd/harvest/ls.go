@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/harvest-oci/harvest/rootfs"
-	"github.com/harvest-oci/harvest/rootfs/plan"
 )
 
 // lsOptions is the command line of ls.
@@ -18,60 +18,115 @@ type lsOptions struct {
 	json bool
 }
 
-func newLsCmd(io streams) *cobra.Command {
+func newLsCmd(s streams) *cobra.Command {
 	o := &lsOptions{}
 	cmd := &cobra.Command{
 		Use:   "ls --bin PROGRAM [flags]",
 		Short: "List what would be in the image, and why",
 		Long: `ls lists every path that an image of the same flags would hold: mode, owner,
-size, path, and what it is there for.`,
-		Example: "  harvest ls --bin /bin/bash --bare",
-		Args:    cobra.NoArgs,
+size, path, and what it is there for. JSON has all reasons, the list the first.`,
+		Example:               "  harvest ls --bin /bin/bash --bare",
+		DisableFlagsInUseLine: true,
+		ValidArgsFunction:     cobra.NoFileCompletions,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return &usageError{fmt.Errorf("%w: %s", errPositional, args[0])}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return lsRun(cmd.Context(), io, o)
+			return lsRun(cmd.Context(), s, o)
 		},
 	}
 	o.addFlags(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the list as JSON")
+	group(cmd.Flags(), "Output")
 	return cmd
 }
 
 // lsRun lists the tree of a plan.
 func lsRun(ctx context.Context, s streams, o *lsOptions) error {
-	spec, err := o.spec()
-	if err != nil {
-		return err
-	}
-	host, err := o.host()
-	if err != nil {
-		return err
-	}
-	p, err := plan.Make(ctx, host, spec)
+	p, err := o.plan(ctx, "")
 	if err != nil {
 		return err
 	}
 	if o.json {
 		return writeJSON(s.out, listing(p.Tree))
 	}
-	for e := range p.Tree.All() {
-		if err := printEntry(s.out, e); err != nil {
+	return printTree(s.out, p.Tree)
+}
+
+// maxNameColumn is how wide the column of names gets; longer ones stick out.
+const maxNameColumn = 64
+
+// printTree prints each path of a tree as ls -l does, and the first reason for
+// it.
+func printTree(w io.Writer, t *rootfs.Tree) error {
+	owners, sizes, names := 0, 0, 0
+	for e := range t.All() {
+		owners = max(owners, len(owner(e)))
+		sizes = max(sizes, len(strconv.FormatInt(e.Size, 10)))
+		if n := len(listedName(e)); n <= maxNameColumn {
+			names = max(names, n)
+		}
+	}
+	for e := range t.All() {
+		_, err := fmt.Fprintf(w, "%s  %-*s  %*d  %-*s  %s\n",
+			modeText(e.Mode), owners, owner(e), sizes, e.Size, names, listedName(e), e.Why[0])
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// printEntry prints one path as ls -l does, and the first reason for it.
-func printEntry(w io.Writer, e *rootfs.Entry) error {
-	name := e.Path
+func owner(e *rootfs.Entry) string { return fmt.Sprintf("%d:%d", e.UID, e.GID) }
+
+// listedName is the path of an entry and where it leads.
+func listedName(e *rootfs.Entry) string {
 	switch {
 	case e.Link != "":
-		name += " -> " + e.Link
+		return e.Path + " -> " + e.Link
 	case e.Hardlink != "":
-		name += " = " + e.Hardlink
+		return e.Path + " = " + e.Hardlink
 	}
-	_, err := fmt.Fprintf(w, "%v %5d:%-5d %9d  %-60s  %s\n", e.Mode, e.UID, e.GID, e.Size, name, e.Why[0])
-	return err
+	return e.Path
+}
+
+// modeText writes a mode as ls(1) does: "-rwsr-xr-x", "drwxrwxrwt".
+func modeText(mode fs.FileMode) string {
+	text := []byte(typeLetter(mode) + mode.Perm().String()[1:])
+	for _, special := range []struct {
+		bit    fs.FileMode
+		at     int
+		letter byte
+	}{{fs.ModeSetuid, 3, 's'}, {fs.ModeSetgid, 6, 's'}, {fs.ModeSticky, 9, 't'}} {
+		if mode&special.bit == 0 {
+			continue
+		}
+		executable := text[special.at] == 'x'
+		text[special.at] = special.letter
+		if !executable {
+			text[special.at] -= 'a' - 'A'
+		}
+	}
+	return string(text)
+}
+
+func typeLetter(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "d"
+	case mode&fs.ModeSymlink != 0:
+		return "l"
+	case mode&fs.ModeNamedPipe != 0:
+		return "p"
+	case mode&fs.ModeCharDevice != 0:
+		return "c"
+	case mode&fs.ModeDevice != 0:
+		return "b"
+	}
+	return "-"
 }
 
 // A listedEntry is an entry as JSON.
@@ -100,13 +155,15 @@ func listing(t *rootfs.Tree) []listedEntry {
 }
 
 func typeName(mode fs.FileMode) string {
-	switch {
-	case mode.IsRegular():
-		return "file"
-	case mode.IsDir():
-		return "directory"
-	case mode&fs.ModeSymlink != 0:
-		return "symlink"
+	switch typeLetter(mode) {
+	case "d":
+		return "folder"
+	case "l":
+		return "link"
+	case "p":
+		return "pipe"
+	case "c", "b":
+		return "device"
 	}
-	return "special"
+	return "file"
 }

@@ -8,134 +8,170 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/term"
 )
+
+var errIsFolder = errors.New("is a folder")
 
 // writeFile makes write's output the file called name, whole or not at all: it
 // goes into a temporary file beside it that takes its place at the end. What is
 // no regular file, such as a pipe or /dev/null, is written to directly.
-func writeFile(ctx context.Context, name string, write func(io.Writer) error) (err error) {
-	if real, err := filepath.EvalSymlinks(name); err == nil {
-		name = real
+func writeFile(ctx context.Context, name string, write func(io.Writer) error) error {
+	real := name
+	if r, err := filepath.EvalSymlinks(name); err == nil {
+		real = r
 	}
-	info, err := os.Stat(name)
+	info, err := os.Stat(real)
 	switch {
 	case err == nil && info.IsDir():
-		return fileErrorf(name, errors.New("is a folder"))
+		return writing(name, errIsFolder)
 	case err == nil && !info.Mode().IsRegular():
-		return writeThrough(ctx, name, write)
+		return writeThrough(ctx, real, write)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return fileErrorf(name, err)
+		return writing(name, err)
 	}
-	f, err := createBeside(name)
+	f, err := createBeside(real)
 	if err != nil {
-		return err
+		return writing(name, err)
 	}
-	defer func() {
-		if err != nil {
-			err = fileErrorf(name, err)
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err := write(fileWriter{ctx, f}); err != nil {
-		return err
+	err = fill(ctx, f, name, write)
+	if err == nil {
+		err = writing(name, os.Rename(f.Name(), real))
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// fill writes and closes the file that is to be called name.
+func fill(ctx context.Context, f *os.File, name string, write func(io.Writer) error) error {
+	defer f.Close() // for returns before the one below, whose error counts
+	if err := write(outFile{outWriter{ctx, f, name}, f}); err != nil {
+		return outputErrorOf(err)
 	}
 	if err := f.Sync(); err != nil {
-		return err
+		return writing(name, err)
 	}
 	if err := f.Close(); err != nil {
-		return err
+		return writing(name, err)
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
+	return ctx.Err()
 }
 
 // createBeside creates a new file in the folder of name, with the mode that the
 // umask gives new files.
 func createBeside(name string) (*os.File, error) {
+	dir := filepath.Dir(name)
 	for try := 0; ; try++ {
-		temp := filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s.%d-%d", filepath.Base(name), os.Getpid(), try))
+		temp := filepath.Join(dir, fmt.Sprintf(".%s.%d-%d", filepath.Base(name), os.Getpid(), try))
 		f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if !errors.Is(err, fs.ErrExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, noFolder(dir)
+		case !errors.Is(err, fs.ErrExist):
 			return f, err
 		}
 	}
 }
 
+func noFolder(dir string) error { return fmt.Errorf("there is no folder %s", dir) }
+
+// writeThrough writes to what is there already, which may block for as long as
+// nobody reads.
 func writeThrough(ctx context.Context, name string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(name, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	err = write(contextWriter{ctx, f})
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fileErrorf(name, err)
-	}
-	return nil
-}
-
-// fileWriter is a file that stops being writable when its context is done.
-type fileWriter struct {
-	ctx context.Context
-	*os.File
-}
-
-func (f fileWriter) Write(p []byte) (int, error) { return contextWriter{f.ctx, f.File}.Write(p) }
-
-// writeFolder makes what write puts into a folder the folder called name, whole
-// or not at all. A folder that is there already is replaced if it is empty or
-// replaceable says so, and left alone otherwise.
-func writeFolder(name string, replaceable func(dir string) bool, write func(dir string) error) (err error) {
-	name = filepath.Clean(name)
-	old, err := occupied(name, replaceable)
-	if err != nil {
-		return fileErrorf(name, err)
-	}
-	temp, err := os.MkdirTemp(filepath.Dir(name), "."+filepath.Base(name)+".")
-	if err != nil {
-		return err
-	}
-	defer func() {
+	return unlessDone(ctx, func() error {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
-			err = fileErrorf(name, errors.Join(err, os.RemoveAll(temp)))
+			return writing(name, err)
 		}
-	}()
-	dir := filepath.Join(temp, "new")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	if err := write(dir); err != nil {
-		return err
-	}
-	if old {
-		if err := os.Rename(name, filepath.Join(temp, "old")); err != nil {
-			return err
+		if term.IsTerminal(int(f.Fd())) {
+			f.Close()
+			return errTerminal
 		}
-	}
-	if err := os.Rename(dir, name); err != nil {
-		return err
-	}
-	return os.RemoveAll(temp)
+		if err := write(outWriter{ctx, f, name}); err != nil {
+			f.Close()
+			return outputErrorOf(err)
+		}
+		return writing(name, f.Close())
+	})
 }
 
-// occupied reports whether something is at name that may be replaced.
-func occupied(name string, replaceable func(dir string) bool) (bool, error) {
-	entries, err := os.ReadDir(name)
+// unlessDone returns what f returns, or the context's error as soon as it is
+// done; f then has nothing to clean up and is left to itself.
+func unlessDone(ctx context.Context, f func() error) error {
+	result := make(chan error, 1)
+	go func() { result <- f() }()
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// An outWriter is the output while it is written. It stops being writable when
+// its context is done, and its errors name it.
+type outWriter struct {
+	ctx  context.Context
+	w    io.Writer
+	name string
+}
+
+func (o outWriter) Write(p []byte) (int, error) {
+	if err := o.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := o.w.Write(p)
+	return n, writing(o.name, err)
+}
+
+// An outFile is an outWriter in which what is written can be written over.
+type outFile struct {
+	outWriter
+	file *os.File
+}
+
+func (o outFile) Seek(offset int64, whence int) (int64, error) { return o.file.Seek(offset, whence) }
+
+func (o outFile) WriteAt(p []byte, at int64) (int, error) {
+	n, err := o.file.WriteAt(p, at)
+	return n, writing(o.name, err)
+}
+
+// An outputError says what is wrong with the output, rather than with what goes
+// into it.
+type outputError struct {
+	name string
+	err  error
+}
+
+func (e *outputError) Error() string { return "writing " + e.name + ": " + e.err.Error() }
+func (e *outputError) Unwrap() error { return e.err }
+
+// writing names the output in an error, in place of what the operating system
+// calls it.
+func writing(name string, err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
-	case err != nil:
-		return false, err
-	case len(entries) > 0 && (replaceable == nil || !replaceable(name)):
-		return false, errors.New("the folder exists and is not empty")
+	case err == nil:
+		return nil
+	case errors.As(err, &path):
+		err = path.Err
+	case errors.As(err, &link):
+		err = link.Err
 	}
-	return true, nil
+	return &outputError{name, err}
 }
 
-// isLayout reports whether dir is an OCI layout, which a new one may replace.
-func isLayout(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "oci-layout"))
-	return err == nil
+// outputErrorOf returns the part of an error that is about the output, if it is:
+// which layer was being written does not matter then.
+func outputErrorOf(err error) error {
+	var out *outputError
+	if errors.As(err, &out) {
+		return out
+	}
+	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path"
@@ -39,6 +38,9 @@ type destination struct {
 	Type string `json:"type"`
 	Path string `json:"path,omitempty"`
 }
+
+// folder reports whether the destination is a folder rather than a file.
+func (d destination) folder() bool { return d.Type == typeOCI || d.Type == typeRootfs }
 
 // destination reads -o. Without it the file is named after the first tag, or
 // after the first program.
@@ -90,11 +92,10 @@ func (d destination) check(s streams, o *buildOptions) error {
 	if o.format != formatArchive && o.format != formatDocker {
 		return usagef("--format %s: there are %s and %s", o.format, formatArchive, formatDocker)
 	}
-	folder := d.Type == typeOCI || d.Type == typeRootfs
 	switch {
 	case d.Path != stdout:
 		return nil
-	case folder:
+	case d.folder():
 		return usagef("-o type=%s writes a folder, which stdout cannot be", d.Type)
 	case o.json:
 		return usagef("-o - and --json both want stdout")
@@ -111,7 +112,7 @@ func (o *buildOptions) ship(ctx context.Context, s streams, p *plan.Plan, img *p
 	progress := startProgress(s, o.quiet)
 	defer progress.stop()
 	for i, l := range img.Layers {
-		img.Layers[i] = progress.layer(l)
+		img.Layers[i] = watchedLayer{l, ctx, progress}
 	}
 	write := func(w io.Writer) (err error) {
 		result.Digests, err = o.write(w, img, d.Type)
@@ -119,14 +120,14 @@ func (o *buildOptions) ship(ctx context.Context, s streams, p *plan.Plan, img *p
 	}
 	switch {
 	case d.Type == typeRootfs:
-		return writeFolder(d.Path, nil, func(dir string) error { return p.Tree.Stage(dir, img.Created) })
+		return writeFolder(ctx, d.Path, nil, func(dir string) error { return p.Tree.Stage(ctx, dir, img.Created) })
 	case d.Type == typeOCI:
-		return writeFolder(d.Path, isLayout, func(dir string) (err error) {
+		return writeFolder(ctx, d.Path, isLayout, func(dir string) (err error) {
 			result.Digests, err = pack.WriteLayout(dir, img)
 			return err
 		})
 	case d.Path == stdout:
-		return write(contextWriter{ctx, s.out})
+		return unlessDone(ctx, func() error { return outputErrorOf(write(outWriter{ctx, s.out, "stdout"})) })
 	case d.Path == "":
 		return o.loadImage(ctx, s, write, result)
 	}
@@ -156,10 +157,11 @@ func (o *buildOptions) write(w io.Writer, img *pack.Image, typ string) (pack.Dig
 }
 
 func (o *buildOptions) loadImage(ctx context.Context, s streams, write func(io.Writer) error, result *summary) error {
-	said, err := engine.Load(ctx, s.getenv("DOCKER_HOST"), func(w io.Writer) error {
-		return write(contextWriter{ctx, w})
-	})
-	result.Loaded = said
+	host, err := engine.Host(s.getenv)
+	if err != nil {
+		return err
+	}
+	result.Loaded, err = engine.Load(ctx, host, write)
 	return err
 }
 
@@ -172,20 +174,3 @@ func copyFile(w io.Writer, name string) error {
 	_, err = io.Copy(w, f)
 	return err
 }
-
-// contextWriter fails once its context is done, so that an interrupt ends the
-// work between two writes.
-type contextWriter struct {
-	ctx context.Context
-	w   io.Writer
-}
-
-func (c contextWriter) Write(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.w.Write(p)
-}
-
-// fileErrorf names the output in an error.
-func fileErrorf(name string, err error) error { return fmt.Errorf("writing %s: %w", name, err) }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"sync"
@@ -24,7 +26,7 @@ type progress struct {
 // startProgress starts a line on a terminal; elsewhere it shows nothing.
 func startProgress(s streams, quiet bool) *progress {
 	p := &progress{stopped: make(chan struct{})}
-	if s.errTerm && !quiet {
+	if s.progress && !quiet {
 		p.w = s.err
 		p.idle.Go(p.show)
 	}
@@ -57,54 +59,53 @@ func (p *progress) show() {
 	}
 }
 
-// layer returns l, counted while it is written.
-func (p *progress) layer(l pack.Layer) pack.Layer {
-	if p.w == nil {
-		return l
-	}
-	return countedLayer{l, p}
-}
-
-type countedLayer struct {
+// A watchedLayer is a layer whose progress is shown while it is written, and that
+// is not written any further once its context is done.
+type watchedLayer struct {
 	pack.Layer
-	p *progress
+	ctx context.Context
+	p   *progress
 }
 
-func (l countedLayer) WriteTo(w io.Writer) (int64, error) {
+func (l watchedLayer) WriteTo(w io.Writer) (int64, error) {
 	total, err := l.Size()
 	if err != nil {
 		return 0, err
 	}
 	l.p.total.Store(total)
 	l.p.done.Store(0)
-	return l.Layer.WriteTo(countingWriter{w, l.p})
+	return l.Layer.WriteTo(watchedWriter{l, w})
 }
 
-type countingWriter struct {
+// moved counts n bytes and says whether to go on.
+func (l watchedLayer) moved(n int) error {
+	l.p.done.Add(int64(n))
+	return l.ctx.Err()
+}
+
+type watchedWriter struct {
+	l watchedLayer
 	w io.Writer
-	p *progress
 }
 
-func (c countingWriter) Write(b []byte) (int, error) {
-	n, err := c.w.Write(b)
-	c.p.done.Add(int64(n))
-	return n, err
+func (w watchedWriter) Write(b []byte) (int, error) {
+	n, err := w.w.Write(b)
+	return n, cmp.Or(err, w.l.moved(n))
 }
 
 // ReadFrom leaves it to the writer below how contents are copied.
-func (c countingWriter) ReadFrom(r io.Reader) (int64, error) {
-	return io.Copy(c.w, countingReader{r, c.p})
+func (w watchedWriter) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(w.w, watchedReader{w.l, r})
 }
 
-type countingReader struct {
+type watchedReader struct {
+	l watchedLayer
 	r io.Reader
-	p *progress
 }
 
-func (c countingReader) Read(b []byte) (int, error) {
-	n, err := c.r.Read(b)
-	c.p.done.Add(int64(n))
-	return n, err
+func (r watchedReader) Read(b []byte) (int, error) {
+	n, err := r.r.Read(b)
+	return n, cmp.Or(err, r.l.moved(n))
 }
 
 // size writes a number of bytes as people do: "512 B", "3.7 MB".

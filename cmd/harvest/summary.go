@@ -28,9 +28,11 @@ type summary struct {
 	Output    destination
 	Digests   pack.Digests // empty if nothing was written
 	Loaded    []string     // what the engine said
+	DryRun    bool         // nothing was written
 	Elapsed   time.Duration
 
 	entrypoint []string
+	hasCmd     bool
 }
 
 func newSummary(p *plan.Plan, img *pack.Image, out destination) *summary {
@@ -42,6 +44,7 @@ func newSummary(p *plan.Plan, img *pack.Image, out destination) *summary {
 		Notes:      p.Notes,
 		Output:     out,
 		entrypoint: img.Config.Entrypoint,
+		hasCmd:     len(img.Config.Cmd) > 0,
 	}
 	for _, t := range img.Tags {
 		s.Tags = append(s.Tags, pack.ShortTag(t))
@@ -58,9 +61,15 @@ func newSummary(p *plan.Plan, img *pack.Image, out destination) *summary {
 // parts returns the paths of all loaders and of all libraries of a closure.
 func parts(c *elfdeps.Closure) (loaders, libraries []string) {
 	for _, p := range c.Programs {
-		for _, o := range p.Objects[1:] {
+		if p.Loader == nil { // the kernel alone starts it
+			continue
+		}
+		for _, o := range p.Objects {
 			list := &libraries
-			if o.Path == p.Loader.Path {
+			switch o.Path {
+			case p.Name:
+				continue
+			case p.Loader.Path:
 				list = &loaders
 			}
 			if !slices.Contains(*list, o.Path) {
@@ -95,11 +104,13 @@ func (s *summary) text() string {
 		fmt.Fprintf(&b, "  %-12s %s\n", label, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(&b, "%s for %s\n", s.title(), s.Platform)
-	line(count(len(s.Programs), "program"), "%s", strings.Join(s.Programs, " "))
+	line(count(len(s.Programs), "program"), "%s", shorten(s.Programs, 72))
 	if len(s.Libraries) == 0 {
-		line("libraries", "none: static programs need no loader")
+		line("libraries", "none: a static program needs no loader")
 	} else {
 		line(plural(len(s.Libraries), "library", "libraries"), "%s", shorten(names(s.Libraries), 72))
+	}
+	if len(s.Loaders) > 0 {
 		line(count(len(s.Loaders), "loader"), "%s", strings.Join(s.Loaders, " "))
 	}
 	line("root", "%d paths, %s", s.Paths, size(s.Size))
@@ -109,54 +120,55 @@ func (s *summary) text() string {
 	for _, note := range s.Notes {
 		line("note", "%s", note)
 	}
-	s.numbers(line)
-	s.next(&b)
-	return b.String()
-}
-
-// numbers prints the digests of what was written.
-func (s *summary) numbers(line func(label, format string, args ...any)) {
 	if s.Digests.Image != "" {
 		line("image ID", "%s", s.Digests.Image)
+	}
+	if s.Digests.Manifest != "" { // a docker archive has none
 		line("manifest", "%s", s.Digests.Manifest)
 	}
 	for _, l := range s.Digests.Layers {
 		line("diff_id", "%s", l.Digest)
 	}
-	switch {
-	case len(s.Loaded) > 0:
-		line("loaded", "%s, in %s", strings.Join(s.Loaded, ", "), elapsed(s.Elapsed))
-	case s.Digests.Layers == nil && s.Output.Type != typeRootfs:
-		line("not written", "%s (--dry-run), in %s", s.Output.Path, elapsed(s.Elapsed))
-	default:
-		line("written", "%s, in %s", s.Output.Path, elapsed(s.Elapsed))
+	if len(s.Loaded) > 0 && s.Output.Path != "" {
+		line("written", "%s", s.Output.Path)
 	}
+	line(s.outcome())
+	if next := s.next(); len(next) > 0 {
+		fmt.Fprintf(&b, "\n  %s\n", strings.Join(next, "\n  "))
+	}
+	return b.String()
 }
 
-// next prints the commands that come next.
-func (s *summary) next(b *strings.Builder) {
-	name := s.Digests.Image.String()
-	if len(s.Tags) > 0 {
-		name = s.Tags[0]
-	}
-	run := "docker run --rm " + name
-	if len(s.entrypoint) > 0 && strings.HasSuffix(path.Base(s.entrypoint[0]), "sh") {
-		run = "docker run --rm -it " + name
-	}
-	switch {
-	case len(s.Loaded) > 0:
-		fmt.Fprintf(b, "\n  %s\n", run)
-	case s.Digests.Image == "" || s.Output.Path == stdout:
-	case s.Output.Type == typeArchive:
-		fmt.Fprintf(b, "\n  docker load -i %s\n  %s\n", s.Output.Path, run)
-	}
-}
-
+// title names what was made.
 func (s *summary) title() string {
-	if len(s.Tags) == 0 {
-		return "untagged image"
+	switch {
+	case s.Output.Type == typeRootfs:
+		return "root file system"
+	case s.Output.Type == typeLayer:
+		return "layer"
+	case len(s.Tags) == 0:
+		return "image without a name"
 	}
 	return strings.Join(s.Tags, " ")
+}
+
+// outcome says what has become of it: a label, and a format with its arguments.
+func (s *summary) outcome() (label, format string, where, time any) {
+	to := s.Output.Path
+	if to == stdout {
+		to = "to stdout"
+	}
+	if to == "" {
+		to = "into the engine"
+	}
+	time = elapsed(s.Elapsed)
+	switch {
+	case s.DryRun:
+		return "not written", "%s (--dry-run), in %s", to, time
+	case len(s.Loaded) > 0:
+		return "loaded", "%s, in %s", strings.Join(s.Loaded, ", "), time
+	}
+	return "written", "%s, in %s", to, time
 }
 
 // MarshalJSON gives the summary the names that jq users expect.
@@ -180,12 +192,13 @@ func (s *summary) MarshalJSON() ([]byte, error) {
 		Privileged []string    `json:"privileged,omitempty"`
 		Notes      []string    `json:"notes,omitempty"`
 		Output     destination `json:"output"`
+		DryRun     bool        `json:"dryRun,omitempty"`
 		ImageID    string      `json:"imageId,omitempty"`
 		Manifest   string      `json:"manifest,omitempty"`
 		Layers     []layer     `json:"layers,omitempty"`
 		Loaded     []string    `json:"loaded,omitempty"`
 		Seconds    float64     `json:"seconds"`
-	}{s.Tags, s.Platform, s.Programs, s.Loaders, s.Libraries, s.Paths, s.Size, s.Special, s.Notes, s.Output,
+	}{s.Tags, s.Platform, s.Programs, s.Loaders, s.Libraries, s.Paths, s.Size, s.Special, s.Notes, s.Output, s.DryRun,
 		s.Digests.Image.String(), s.Digests.Manifest.String(), layers, s.Loaded, s.Elapsed.Seconds()})
 }
 

@@ -2,13 +2,20 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 )
 
-// words reads a command: a JSON array, or words between blanks.
+var errQuotes = errors.New("quotes mean nothing between words")
+
+// words reads a command: a JSON array, or words between blanks. Quotes, which
+// only a shell would understand, are refused.
 func words(flag, s string) ([]string, error) {
 	if !strings.HasPrefix(strings.TrimSpace(s), "[") {
+		if strings.ContainsAny(s, "\"'") {
+			return nil, usagef("%s %s: %w", flag, s, errQuotes)
+		}
 		return strings.Fields(s), nil
 	}
 	var list []string

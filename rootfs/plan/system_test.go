@@ -211,7 +211,7 @@ func compareWithLdconfig(t *testing.T, host *rootfs.Host, programs []string) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if err := withoutPrograms(t, p.Tree).Stage(dir, time.Unix(0, 0)); err != nil {
+	if err := withoutPrograms(t, p.Tree).Stage(t.Context(), dir, time.Unix(0, 0)); err != nil {
 		t.Fatal(err)
 	}
 	cache := filepath.Join(dir, "etc/ld.so.cache")

@@ -1,9 +1,9 @@
 // Package engine hands images to a container engine through its API, as
 // "docker load" does.
 //
-// It speaks to the engine that the docker client would: the one that DOCKER_HOST
-// names, else the one at /var/run/docker.sock. Engines behind TLS or ssh are
-// left to the client itself.
+// It speaks to the engine that the docker client would, see [Host], through a
+// Unix socket or plain TCP. Engines behind TLS or ssh are left to the client
+// itself.
 package engine
 
 import (
@@ -14,21 +14,22 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
+	"syscall"
 )
 
-// ErrUnreachable means that no engine answered.
+// ErrUnreachable means that no engine answers.
 var ErrUnreachable = errors.New("no engine answers")
 
-// DefaultHost is where an engine listens unless DOCKER_HOST says otherwise.
-const DefaultHost = "unix:///var/run/docker.sock"
+// ErrUnknownHost means that an engine's address is none that is spoken here.
+var ErrUnknownHost = errors.New("only unix:// and tcp:// are spoken here")
 
-// Load streams the archive that write produces into the engine at host, a value
-// of DOCKER_HOST or "" for the default, and returns what the engine said of it,
-// one line for each image. If write fails, its error is returned and the engine
-// keeps nothing.
+// Load streams the archive that write produces into the engine at host, which
+// [Host] returns, and returns what the engine said of it, one line for each
+// image. If write fails, its error is returned and the engine keeps nothing.
 func Load(ctx context.Context, host string, write func(io.Writer) error) ([]string, error) {
-	client, url, err := dial(host)
+	client, err := dial(host)
 	if err != nil {
 		return nil, err
 	}
@@ -40,50 +41,64 @@ func Load(ctx context.Context, host string, write func(io.Writer) error) ([]stri
 		w.CloseWithError(err)
 		written <- err
 	}()
-	said, err := post(ctx, client, url+"/images/load?quiet=1", r)
-	r.CloseWithError(err) // ends write if the engine hung up
-	if werr := <-written; werr != nil && !errors.Is(werr, err) {
+	said, err := post(ctx, client, r)
+	r.Close() // ends write if the engine hung up; err says why
+	if werr := <-written; werr != nil && !errors.Is(werr, io.ErrClosedPipe) {
 		return nil, werr
 	}
-	return said, err
+	if err != nil {
+		return nil, fmt.Errorf("loading into the engine at %s: %w", host, err)
+	}
+	return said, nil
 }
 
 // dial returns a client whose requests go to host.
-func dial(host string) (*http.Client, string, error) {
-	if host == "" {
-		host = DefaultHost
-	}
+func dial(host string) (*http.Client, error) {
 	network, addr, ok := strings.Cut(host, "://")
 	if !ok || (network != "unix" && network != "tcp") {
-		return nil, "", fmt.Errorf("engine at %q: only unix:// and tcp:// are spoken here; for others pipe -o - into docker load", host)
+		return nil, fmt.Errorf("engine at %q: %w", host, ErrUnknownHost)
 	}
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			conn, err := d.DialContext(ctx, network, addr)
 			if err != nil {
-				return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, host, err)
+				return nil, fmt.Errorf("%w: %w", ErrUnreachable, reason(err))
 			}
 			return conn, nil
 		},
 	}
-	return &http.Client{Transport: transport}, "http://docker", nil
+	return &http.Client{Transport: transport}, nil
 }
 
-func post(ctx context.Context, client *http.Client, url string, body io.Reader) ([]string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, body)
+// reason returns what the operating system said, without the address, which the
+// caller names.
+func reason(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+func post(ctx context.Context, client *http.Client, body io.Reader) ([]string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://docker/images/load?quiet=1", body)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-tar")
 	resp, err := client.Do(req)
+	var ue *url.Error
+	if errors.As(err, &ue) { // whose text is about our stand-in URL
+		return nil, ue.Err
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
-		return nil, fmt.Errorf("the engine answers %s: %s", resp.Status, message(text))
+		return nil, fmt.Errorf("it answers %s: %s", resp.Status, message(text))
 	}
 	return readMessages(resp.Body)
 }
@@ -108,9 +123,9 @@ func readMessages(r io.Reader) ([]string, error) {
 		case errors.Is(err, io.EOF):
 			return said, nil
 		case err != nil:
-			return said, fmt.Errorf("reading the engine's answer: %w", err)
+			return nil, fmt.Errorf("reading its answer: %w", err)
 		case m.Error != "":
-			return said, fmt.Errorf("the engine could not load the image: %s", m.Error)
+			return nil, errors.New(m.Error)
 		case strings.TrimSpace(m.Stream) != "":
 			said = append(said, strings.TrimSpace(m.Stream))
 		}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+)
+
+// complain prints an error: a line for each thing that is wrong, and what helps
+// below it.
+func complain(w io.Writer, err error) {
+	errs := split(err)
+	for i, e := range errs {
+		for line := range strings.Lines(message(e)) {
+			fmt.Fprintf(w, "harvest: error: %s\n", strings.TrimRight(line, "\n"))
+		}
+		h := hint(e)
+		if h != "" && (i == len(errs)-1 || hint(errs[i+1]) != h) {
+			fmt.Fprintf(w, "harvest: hint: %s\n", h)
+		}
+	}
+}
+
+// split takes apart what errors.Join has joined.
+func split(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var errs []error
+	var lines []string
+	for _, e := range joined.Unwrap() {
+		errs = append(errs, split(e)...)
+		lines = append(lines, e.Error())
+	}
+	if strings.Join(lines, "\n") != err.Error() { // fmt.Errorf with two errors
+		return []error{err}
+	}
+	return errs
+}
+
+// message is the text of an error without the names of operations, which help
+// nobody: "open /x: permission denied" is "/x: permission denied", and the
+// reason alone where the path has been named before.
+func message(err error) string {
+	text := err.Error()
+	var pe *fs.PathError
+	if !errors.As(err, &pe) {
+		return text
+	}
+	before, after, found := strings.Cut(text, pe.Error())
+	if !found {
+		return text
+	}
+	reason := pe.Err.Error()
+	if !strings.Contains(before, pe.Path) {
+		reason = pe.Path + ": " + reason
+	}
+	return before + reason + after
+}
