@@ -1,6 +1,7 @@
 package elfdeps
 
 import (
+	"debug/elf"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -25,11 +26,9 @@ type Object struct {
 	Needs []Need // the interpreter first, then the dynamic section's in order
 
 	by      *Object // whose need made the loader open it
-	origin  string  // what $ORIGIN stands for
 	id      any     // equal for two paths of one file
 	rpath   []searchDir
 	runpath []searchDir
-	split   bool // rpath and runpath are filled in
 	done    bool // its needs have been followed
 }
 
@@ -77,17 +76,25 @@ func (r Rule) String() string {
 	case RulePath:
 		return "path in the name"
 	case RuleRpath:
-		return fmt.Sprintf("DT_RPATH %s of %s", r.Dir, r.Of)
+		return fmt.Sprintf("DT_RPATH %s of %s", r.dir(), r.Of)
 	case RuleLibraryPath:
-		return "library path " + r.Dir
+		return "library path " + r.dir()
 	case RuleRunpath:
-		return fmt.Sprintf("DT_RUNPATH %s of %s", r.Dir, r.Of)
+		return fmt.Sprintf("DT_RUNPATH %s of %s", r.dir(), r.Of)
 	case RuleCache:
 		return "ld.so.cache"
 	case RuleDefault:
 		return "default directory " + r.Dir
 	}
 	return "not found"
+}
+
+// dir makes an empty element of a path visible.
+func (r Rule) dir() string {
+	if r.Dir == "" {
+		return `""`
+	}
+	return r.Dir
 }
 
 // A Probe is a place that was looked at and did not serve.
@@ -121,16 +128,28 @@ func (e *MissingError) Unwrap() error { return fs.ErrNotExist }
 
 // String says in one line who wants what and where it was looked for.
 func (m Missing) String() string {
-	s := fmt.Sprintf("%s, needed by %s: ", m.Need.Name, m.By)
 	tried := m.Need.Tried
+	switch {
+	case m.Need.Interp():
+		return fmt.Sprintf("%s, the interpreter of %s: %s", m.Need.Name, m.By, tried[0].Reason)
+	case m.Need.Name == "":
+		return fmt.Sprintf("%s has a %v without a name", m.By, m.Need.Tag)
+	}
+	s := fmt.Sprintf("%s, needed by %s: ", m.Need.Name, m.By)
 	if len(tried) == 0 {
 		return s + "the loader has no place to look"
 	}
 	if last := tried[len(tried)-1]; last.Fatal {
 		return s + fmt.Sprintf("%s (%s): %s; the loader stops there", last.Path, last.Rule, last.Reason)
 	}
+	return s + "not found by " + strings.Join(m.Need.where(), ", ")
+}
+
+// where returns the rules by which nothing was found, each once, with what is
+// wrong with the files that are there.
+func (n Need) where() []string {
 	var where []string
-	for _, p := range tried {
+	for _, p := range n.Tried {
 		place := p.Rule.String()
 		if p.Reason != reasonAbsent {
 			place += fmt.Sprintf(" (%s: %s)", p.Path, p.Reason)
@@ -139,17 +158,17 @@ func (m Missing) String() string {
 			where = append(where, place)
 		}
 	}
-	return s + "not found by " + strings.Join(where, ", ")
+	return where
 }
 
-// Missing returns the unmet needs of all programs, those of audit and
-// auxiliary objects aside, which the loader can do without.
+// Missing returns the unmet needs of all programs, but for auxiliary objects,
+// which the loader can do without.
 func (c *Closure) Missing() []Missing {
 	var missing []Missing
 	for _, p := range c.Programs {
 		for _, o := range p.Objects {
 			for _, n := range o.Needs {
-				if n.Object == nil && n.Tag != tagAuxiliary {
+				if n.Object == nil && n.Tag != elf.DT_AUXILIARY {
 					missing = append(missing, Missing{p.Name, o.Path, n})
 				}
 			}

@@ -3,15 +3,7 @@ package elfdeps
 import (
 	"bytes"
 	"debug/elf"
-)
-
-// dtDepAudit and its kind are the tags that debug/elf calls otherwise or whose
-// strings it does not read.
-const (
-	tagFilter    = elf.DT_FILTER
-	tagAuxiliary = elf.DT_AUXILIARY
-	tagAudit     = elf.DT_AUDIT
-	tagDepAudit  = elf.DT_DEPAUDIT
+	"strings"
 )
 
 // A stringRef is a dynamic entry whose value is an offset into the string table.
@@ -22,21 +14,25 @@ type stringRef struct {
 
 // dynamic reads the dynamic section up to DT_NULL and the strings it names.
 func (d *decoder) dynamic(f *File, s segment) error {
+	if s.filesz == 0 {
+		return damaged("its dynamic section is not in the file, as in one that holds only debugging information")
+	}
 	refs, strtab, strsz, err := d.entries(f, s)
 	if err != nil || len(refs) == 0 {
 		return err
 	}
-	base, err := d.offset(strtab)
+	base, err := d.fileOffset(strtab)
 	if err != nil {
 		return err
 	}
 	if base > uint64(d.size) || strsz > uint64(d.size)-base {
-		return damaged("a string table of %d bytes at %#x lies outside the file's %d bytes", strsz, base, d.size)
+		return damaged("%d bytes at %#x for its string table are more than the file's %d", strsz, base, d.size)
 	}
 	names, err := d.strings(refs, base, strsz)
 	if err != nil {
 		return err
 	}
+	f.Needed = make([]Dependency, 0, len(refs))
 	for i, ref := range refs {
 		f.set(ref.tag, names[i])
 	}
@@ -63,16 +59,14 @@ func (f *File) set(tag elf.DynTag, name string) {
 
 // entries walks the dynamic section and returns what refers to strings.
 func (d *decoder) entries(f *File, s segment) (refs []stringRef, strtab, strsz uint64, err error) {
-	size := uint64(8)
-	if d.is64 {
-		size = 16
-	}
-	b, err := d.bytes(s.off, min(s.filesz, maxDynamic*size), "the dynamic section")
+	size := 2 * d.word
+	b, err := d.bytes(s.off, min(s.filesz, uint64(maxDynamic*size)), "its dynamic section")
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	for ; uint64(len(b)) >= size; b = b[size:] {
-		tag, val := d.dyn(b)
+	refs = make([]stringRef, 0, 16)
+	for ; len(b) >= size; b = b[size:] {
+		tag, val := d.tag(b), d.number(b[d.word:])
 		switch tag {
 		case elf.DT_NULL:
 			return refs, strtab, strsz, nil
@@ -83,25 +77,26 @@ func (d *decoder) entries(f *File, s segment) (refs []stringRef, strtab, strsz u
 		case elf.DT_FLAGS_1:
 			f.Flags1 = elf.DynFlag1(val)
 		case elf.DT_NEEDED, elf.DT_SONAME, elf.DT_RPATH, elf.DT_RUNPATH,
-			tagFilter, tagAuxiliary, tagAudit, tagDepAudit:
+			elf.DT_FILTER, elf.DT_AUXILIARY, elf.DT_AUDIT, elf.DT_DEPAUDIT:
 			refs = append(refs, stringRef{tag, val})
 		}
 	}
-	if s.filesz > maxDynamic*size {
+	if s.filesz > uint64(maxDynamic*size) {
 		return nil, 0, 0, damaged("more than %d dynamic entries", maxDynamic)
 	}
 	return refs, strtab, strsz, nil
 }
 
-func (d *decoder) dyn(b []byte) (elf.DynTag, uint64) {
-	if d.is64 {
-		return elf.DynTag(int64(d.order.Uint64(b))), d.order.Uint64(b[8:])
+// tag returns the tag of a dynamic entry, which is a signed number.
+func (d *decoder) tag(b []byte) elf.DynTag {
+	if d.word == 4 {
+		return elf.DynTag(int32(d.order.Uint32(b)))
 	}
-	return elf.DynTag(int32(d.order.Uint32(b))), uint64(d.order.Uint32(b[4:]))
+	return elf.DynTag(int64(d.order.Uint64(b)))
 }
 
-// offset finds the place in the file of an address that the loader would map.
-func (d *decoder) offset(addr uint64) (uint64, error) {
+// fileOffset finds the place in the file of an address that the loader would map.
+func (d *decoder) fileOffset(addr uint64) (uint64, error) {
 	for _, s := range d.loads {
 		if addr >= s.vaddr && addr-s.vaddr < s.filesz {
 			if off := s.off + (addr - s.vaddr); off >= s.off {
@@ -112,37 +107,50 @@ func (d *decoder) offset(addr uint64) (uint64, error) {
 	return 0, damaged("its string table at address %#x lies in no segment", addr)
 }
 
-// strings reads the names that refs point to, in one read if they lie near
-// each other, as they do unless a tool has moved some.
-func (d *decoder) strings(refs []stringRef, base, strsz uint64) ([]string, error) {
+// strings returns the names that refs point to, in a string table of size bytes
+// at base. It takes one read if they lie near each other, as they do unless a
+// tool has moved some.
+func (d *decoder) strings(refs []stringRef, base, size uint64) ([]string, error) {
 	lo, hi := refs[0].off, refs[0].off
 	for _, ref := range refs {
-		if ref.off >= strsz {
-			return nil, damaged("string offset %d of %v lies past the table's %d bytes", ref.off, ref.tag, strsz)
+		if ref.off >= size {
+			return nil, damaged("string offset %d of %v lies past the table's %d bytes", ref.off, ref.tag, size)
 		}
 		lo, hi = min(lo, ref.off), max(hi, ref.off)
 	}
-	var window []byte
-	if end := min(hi+stringGuess, strsz); end-lo <= windowSize {
-		var err error
-		if window, err = d.bytes(base+lo, end-lo, "the string table"); err != nil {
+	window := "" // of the table, from lo on
+	if end := min(hi+stringGuess, size); end-lo <= windowSize {
+		b, err := d.bytes(base+lo, end-lo, "its string table")
+		if err != nil {
 			return nil, err
 		}
+		window = string(b)
 	}
 	names := make([]string, len(refs))
+	total := 0
 	for i, ref := range refs {
-		if window != nil {
-			if name, _, ok := bytes.Cut(window[ref.off-lo:], []byte{0}); ok {
-				names[i] = string(name)
-				continue
+		name, ok := cutString(window, ref.off-lo)
+		if !ok {
+			var err error
+			if name, err = d.string(base+ref.off, size-ref.off); err != nil {
+				return nil, err
 			}
 		}
-		var err error
-		if names[i], err = d.string(base+ref.off, strsz-ref.off); err != nil {
-			return nil, err
+		if total += len(name); total > maxNames {
+			return nil, damaged("names of more than %d bytes", maxNames)
 		}
+		names[i] = name
 	}
 	return names, nil
+}
+
+// cutString returns the terminated string at off, without copying it.
+func cutString(window string, off uint64) (string, bool) {
+	if off >= uint64(len(window)) {
+		return "", false
+	}
+	name, _, ok := strings.Cut(window[off:], "\x00")
+	return name, ok
 }
 
 // string reads one terminated string that has at most room bytes.
@@ -155,7 +163,7 @@ func (d *decoder) string(off, room uint64) (string, error) {
 		if name, _, ok := bytes.Cut(b, []byte{0}); ok {
 			return string(name), nil
 		}
-		if n >= room || n >= maxString {
+		if n >= room || n >= maxNames {
 			return "", damaged("a string at %#x does not end", off)
 		}
 	}

@@ -27,7 +27,7 @@ const (
 	headSize    = 2048    // one read that usually holds the ELF header, all program headers and PT_INTERP
 	maxDynamic  = 1 << 16 // entries of a dynamic section
 	maxInterp   = 4096    // bytes of PT_INTERP: PATH_MAX
-	maxString   = 1 << 20 // bytes of one string
+	maxNames    = 1 << 20 // bytes of all names together
 	windowSize  = 1 << 16 // bytes of a string table that are read at once
 	stringGuess = 512     // bytes read past the offset of the last string
 )
@@ -63,10 +63,12 @@ func (f *File) Static() bool {
 
 // Read reads an ELF file of size bytes of either class and byte order. Errors
 // are [ErrNotELF], a *[FormatError] or what r returns; with the latter two, the
-// file is returned too if its header could be read. Read takes a small, fixed
-// number of reads, and memory in proportion to the names it returns.
+// file is returned too if its header could be read. Read believes no length
+// before it has compared it with size, and whatever the file says, holds no more
+// than a few MiB.
 func Read(r io.ReaderAt, size int64) (*File, error) {
 	d := decoder{r: r, size: size}
+	d.loads = d.few[:0]
 	if err := d.header(); err != nil {
 		return nil, err
 	}
@@ -77,18 +79,32 @@ func Read(r io.ReaderAt, size int64) (*File, error) {
 
 // A decoder reads one file.
 type decoder struct {
-	r    io.ReaderAt
-	size int64
-	head []byte
+	r     io.ReaderAt
+	size  int64
+	head  []byte // of the file
+	order binary.ByteOrder
+	layout
 
 	arch  Arch
 	typ   elf.Type
-	order binary.ByteOrder
-	is64  bool
-	phoff uint64
-	phnum int
-	loads []segment
+	loads []segment  // to be mapped
+	few   [8]segment // room for loads
 }
+
+// A layout says where one class of ELF file has its fields (gABI, "ELF header",
+// "Program header", "Dynamic section").
+type layout struct {
+	word                   int // bytes of an address, of an offset, and of half a dynamic entry
+	ehsize, phsize         int // of the ELF header and of a program header
+	phoff, flags           int // in the ELF header
+	phentsize, phnum       int // likewise
+	offset, vaddr, fileLen int // in a program header
+}
+
+var (
+	layout32 = layout{4, 52, 32, 28, 36, 42, 44, 4, 8, 16}
+	layout64 = layout{8, 64, 56, 32, 48, 54, 56, 8, 16, 32}
+)
 
 // A segment is a program header.
 type segment struct {
@@ -96,22 +112,41 @@ type segment struct {
 	off, vaddr, filesz uint64
 }
 
-// header reads the ELF header and checks what the loader checks of it.
+// header reads the ELF header as far as all machines agree on it.
 func (d *decoder) header() error {
-	d.head = make([]byte, min(headSize, d.size))
-	if _, err := d.r.ReadAt(d.head, 0); err != nil && !errors.Is(err, io.EOF) {
+	d.head = make([]byte, max(0, min(headSize, d.size)))
+	if err := d.fill(d.head, 0); err != nil {
+		return err
+	}
+	if err := d.ident(); err != nil {
 		return err
 	}
 	h := d.head
-	if len(h) < 16 || !bytes.HasPrefix(h, []byte(elf.ELFMAG)) {
+	if len(h) < d.ehsize {
+		return damaged("%d bytes are too few for its header", d.size)
+	}
+	if v := d.order.Uint32(h[20:]); v != uint32(elf.EV_CURRENT) {
+		return damaged("version %d", v)
+	}
+	d.typ = elf.Type(d.order.Uint16(h[16:]))
+	d.arch.Machine = elf.Machine(d.order.Uint16(h[18:]))
+	d.arch.Flags = d.order.Uint32(h[d.flags:])
+	return nil
+}
+
+// ident reads the first bytes of the header, which say how to read the others.
+func (d *decoder) ident() error {
+	h := d.head
+	if len(h) < elf.EI_NIDENT || !bytes.HasPrefix(h, []byte(elf.ELFMAG)) {
 		return ErrNotELF
 	}
 	d.arch.Class, d.arch.Data = elf.Class(h[elf.EI_CLASS]), elf.Data(h[elf.EI_DATA])
-	ehsize, phsize := 52, 32
+	d.arch.OSABI = elf.OSABI(h[elf.EI_OSABI])
 	switch d.arch.Class {
 	case elf.ELFCLASS64:
-		d.is64, ehsize, phsize = true, 64, 56
+		d.layout = layout64
 	case elf.ELFCLASS32:
+		d.layout = layout32
 	default:
 		return damaged("class %d", h[elf.EI_CLASS])
 	}
@@ -123,70 +158,68 @@ func (d *decoder) header() error {
 	default:
 		return damaged("byte order %d", h[elf.EI_DATA])
 	}
-	if len(h) < ehsize {
-		return damaged("%d bytes are too few for its header", d.size)
-	}
-	d.typ = elf.Type(d.order.Uint16(h[16:]))
-	d.arch.Machine = elf.Machine(d.order.Uint16(h[18:]))
-	d.arch.OSABI = elf.OSABI(h[elf.EI_OSABI])
-	flags, sizes := h[36:], h[42:]
-	d.phoff = uint64(d.order.Uint32(h[28:]))
-	if d.is64 {
-		flags, sizes = h[48:], h[54:]
-		d.phoff = d.order.Uint64(h[32:])
-	}
-	d.arch.Flags = d.order.Uint32(flags)
-	d.phnum = int(d.order.Uint16(sizes[2:]))
-	if n := int(d.order.Uint16(sizes)); n != phsize && d.phnum > 0 {
-		return damaged("program headers of %d bytes instead of %d", n, phsize)
-	}
-	if d.phnum == math.MaxUint16 {
-		return damaged("the number of program headers is not in the header")
+	if v := h[elf.EI_VERSION]; v != byte(elf.EV_CURRENT) {
+		return damaged("version %d", v)
 	}
 	return nil
 }
 
 // segments reads the program headers and what they lead to.
 func (d *decoder) segments(f *File) error {
-	phsize := 32
-	if d.is64 {
-		phsize = 56
-	}
-	table, err := d.bytes(d.phoff, uint64(d.phnum*phsize), "program headers")
+	table, err := d.programHeaders()
 	if err != nil {
 		return err
 	}
-	var interp, dynamic *segment
-	for ; len(table) > 0; table = table[phsize:] {
-		s := d.segment(table)
-		switch s.typ {
+	var interp, dynamic segment // the last one of each counts
+	for ; len(table) > 0; table = table[d.phsize:] {
+		switch s := d.segment(table); s.typ {
 		case elf.PT_LOAD:
 			d.loads = append(d.loads, s)
 		case elf.PT_INTERP:
-			interp = &s
+			interp = s
 		case elf.PT_DYNAMIC:
-			dynamic = &s
+			dynamic = s
 		}
 	}
-	if interp != nil {
-		if f.Interp, err = d.interp(*interp); err != nil {
+	if interp.typ == elf.PT_INTERP {
+		if f.Interp, err = d.interp(interp); err != nil {
 			return err
 		}
 	}
-	if dynamic == nil {
-		return nil
+	if dynamic.typ == elf.PT_DYNAMIC {
+		f.Dynamic = true
+		return d.dynamic(f, dynamic)
 	}
-	f.Dynamic = true
-	return d.dynamic(f, *dynamic)
+	return nil
+}
+
+// programHeaders returns the table of program headers.
+func (d *decoder) programHeaders() ([]byte, error) {
+	n := int(d.order.Uint16(d.head[d.phnum:]))
+	if size := int(d.order.Uint16(d.head[d.phentsize:])); size != d.phsize && n > 0 {
+		return nil, damaged("program headers of %d bytes instead of %d", size, d.phsize)
+	}
+	if n == math.MaxUint16 { // PN_XNUM: for core files
+		return nil, damaged("the number of program headers is not in the header")
+	}
+	return d.bytes(d.number(d.head[d.phoff:]), uint64(n*d.phsize), "its program headers")
 }
 
 func (d *decoder) segment(b []byte) segment {
-	typ := elf.ProgType(d.order.Uint32(b))
-	if d.is64 {
-		return segment{typ, d.order.Uint64(b[8:]), d.order.Uint64(b[16:]), d.order.Uint64(b[32:])}
+	return segment{
+		typ:    elf.ProgType(d.order.Uint32(b)),
+		off:    d.number(b[d.offset:]),
+		vaddr:  d.number(b[d.vaddr:]),
+		filesz: d.number(b[d.fileLen:]),
 	}
-	u32 := func(i int) uint64 { return uint64(d.order.Uint32(b[i:])) }
-	return segment{typ, u32(4), u32(8), u32(16)}
+}
+
+// number returns the address, offset or length at the start of b.
+func (d *decoder) number(b []byte) uint64 {
+	if d.word == 4 {
+		return uint64(d.order.Uint32(b))
+	}
+	return d.order.Uint64(b)
 }
 
 func (d *decoder) interp(s segment) (string, error) {
@@ -210,14 +243,23 @@ func (d *decoder) bytes(off, n uint64, what string) ([]byte, error) {
 		return nil, nil
 	}
 	if off > uint64(d.size) || n > uint64(d.size)-off {
-		return nil, damaged("%s at %#x, %d bytes long, lie outside the file's %d bytes", what, off, n, d.size)
+		return nil, damaged("%d bytes at %#x for %s are more than the file's %d", n, off, what, d.size)
 	}
 	if off+n <= uint64(len(d.head)) {
 		return d.head[off : off+n], nil
 	}
 	b := make([]byte, n)
-	if _, err := d.r.ReadAt(b, int64(off)); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+	return b, d.fill(b, int64(off))
+}
+
+// fill reads all of b from off on, which the file was said to have.
+func (d *decoder) fill(b []byte, off int64) error {
+	n, err := d.r.ReadAt(b, off)
+	if n == len(b) {
+		return nil
 	}
-	return b, nil
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }

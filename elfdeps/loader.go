@@ -2,8 +2,6 @@ package elfdeps
 
 import (
 	"bytes"
-	"debug/elf"
-	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -17,9 +15,8 @@ type Loader struct {
 	CachePath   string         // of the index that it reads, "" for none
 	Cache       *ldcache.Cache // what CachePath holds, nil if the loader would ignore it
 
-	lib      string            // $LIB
-	platform string            // $PLATFORM
-	byName   map[string]string // paths in the cache that this loader may use
+	abi abi
+	lib string // $LIB
 }
 
 // maxLoader bounds what is read of an interpreter. Real ones have 0.2 to 0.9 MB.
@@ -29,34 +26,62 @@ const maxLoader = 16 << 20
 //
 // glibc's loader holds its default directories as adjacent strings that begin
 // and end with a slash (system_dirs in dl-load.c), and the name of its cache.
-func newLoader(path string, data []byte, arch Arch) *Loader {
-	abi := arch.abi()
+func newLoader(path string, data []byte, abi abi) *Loader {
 	l := &Loader{
 		Path:        path,
 		DefaultDirs: defaultDirs(data),
 		CachePath:   cachePath(data),
-		platform:    abi.platform,
+		abi:         abi,
 	}
 	if l.DefaultDirs == nil {
 		l.DefaultDirs = []string{"/" + abi.lib, "/usr/" + abi.lib}
 	}
-	l.lib = strings.TrimPrefix(strings.TrimPrefix(l.DefaultDirs[0], "/usr"), "/")
+	// $LIB is the directory that system libraries are in, below the prefix.
+	first := l.DefaultDirs[0]
+	l.lib = first[strings.Index(first, "/lib")+1:]
 	return l
 }
 
-// useCache takes over the entries that the loader would accept: those for its
-// architecture that ask nothing more of the processor.
-func (l *Loader) useCache(c *ldcache.Cache, arch Arch) {
-	l.Cache = c
-	flags := arch.abi().cacheFlags
-	l.byName = make(map[string]string, len(c.Entries))
-	for _, e := range c.Entries {
-		if e.Baseline() && slices.Contains(flags, e.Flags) {
-			if _, known := l.byName[e.Name]; !known {
-				l.byName[e.Name] = e.Path
-			}
+// A libc is a kind of loader, with its own rules.
+type libc int
+
+const (
+	unknownLibc libc = iota
+	glibc
+	musl
+)
+
+// libcOf tells whose loader a file is, by the names of files that it looks for.
+func libcOf(data []byte) libc {
+	switch {
+	case bytes.Contains(data, []byte("/etc/ld-musl-")):
+		return musl
+	case bytes.Contains(data, []byte("glibc-ld.so.cache")):
+		return glibc
+	}
+	return unknownLibc
+}
+
+// cached returns the path that the cache has for a name. Entries for other
+// architectures, and those that ask more of the processor than every one has,
+// are passed over.
+func (l *Loader) cached(name string) string {
+	if l.Cache == nil {
+		return ""
+	}
+	for _, e := range l.Cache.Lookup(name) {
+		if e.Baseline() && (e.Flags == l.abi.cache || e.Flags == l.abi.alsoCache) {
+			return e.Path
 		}
 	}
+	return ""
+}
+
+// isDefault reports whether a file lies below a default directory.
+func (l *Loader) isDefault(file string) bool {
+	return slices.ContainsFunc(l.DefaultDirs, func(dir string) bool {
+		return strings.HasPrefix(file, dir+"/")
+	})
 }
 
 // cachePath finds the name of the cache in a loader.
@@ -66,10 +91,7 @@ func cachePath(data []byte) string {
 	if end < 0 {
 		return ""
 	}
-	start := end
-	for start > 0 && printable(data[start-1]) {
-		start--
-	}
+	start := end - len(printableTail(data[:end]))
 	return string(data[start : end+len(name)-1])
 }
 
@@ -79,17 +101,13 @@ func defaultDirs(data []byte) []string {
 	var best []string
 	seen := make(map[string]int)
 	for _, run := range pathRuns(data) {
-		seen[strings.Join(run, ":")]++
+		if len(run) == 1 {
+			if seen[run[0]]++; seen[run[0]] < 2 {
+				continue
+			}
+		}
 		if len(run) > len(best) {
 			best = run
-		}
-	}
-	if len(best) == 1 {
-		best = nil
-		for run, n := range seen {
-			if n > 1 && (best == nil || run < best[0]) {
-				best = []string{run}
-			}
 		}
 	}
 	return best
@@ -99,56 +117,40 @@ func defaultDirs(data []byte) []string {
 // directories, without their final slashes.
 func pathRuns(data []byte) [][]string {
 	var runs [][]string
-	var run []string
-	flush := func() {
-		if len(run) > 0 {
-			runs = append(runs, run)
+	next := -1 // where a string would begin that goes on with the last run
+	for at := 0; ; {
+		slash := bytes.Index(data[at:], []byte("/\x00"))
+		if slash < 0 {
+			return runs
 		}
-		run = nil
-	}
-	for len(data) > 0 {
-		end := bytes.IndexByte(data, 0)
-		if end < 0 {
-			break
-		}
-		s := data[:end]
-		data = data[end+1:]
-		if len(s) < 2 || s[len(s)-1] != '/' || len(s) > 256 {
-			flush()
+		end := at + slash + 1
+		dir := printableTail(data[at:end])
+		at = end + 1
+		if !isLibraryDir(dir) {
 			continue
 		}
-		start := len(s)
-		for start > 0 && printable(s[start-1]) {
-			start--
-		}
-		if start > 0 {
-			flush()
-		}
-		if dir := string(s[start:]); isLibraryDir(dir) {
-			run = append(run, strings.TrimSuffix(dir, "/"))
+		name := strings.TrimSuffix(string(dir), "/")
+		if end-len(dir) == next {
+			runs[len(runs)-1] = append(runs[len(runs)-1], name)
 		} else {
-			flush()
+			runs = append(runs, []string{name})
 		}
+		next = at
 	}
-	flush()
-	return runs
 }
 
 // isLibraryDir reports whether dir is an absolute name with a component that
 // begins with "lib".
-func isLibraryDir(dir string) bool {
-	return len(dir) > 1 && dir[0] == '/' && strings.Contains(dir, "/lib")
+func isLibraryDir(dir []byte) bool {
+	const longest = 256
+	return len(dir) <= longest && dir[0] == '/' && bytes.Contains(dir, []byte("/lib"))
 }
 
-func printable(c byte) bool { return 0x21 <= c && c <= 0x7e }
-
-// ByteOrder returns the order in which numbers of the architecture are stored.
-func (a Arch) ByteOrder() interface {
-	binary.ByteOrder
-	binary.AppendByteOrder
-} {
-	if a.Data == elf.ELFDATA2MSB {
-		return binary.BigEndian
+// printableTail returns the end of s that holds only printable bytes.
+func printableTail(s []byte) []byte {
+	start := len(s)
+	for start > 0 && 0x21 <= s[start-1] && s[start-1] <= 0x7e {
+		start--
 	}
-	return binary.LittleEndian
+	return s[start:]
 }

@@ -11,10 +11,13 @@ type searchDir struct {
 	text string // as it is written in the file
 }
 
+// file returns the path of a name in the directory.
+func (d searchDir) file(name string) string { return d.dir + "/" + name }
+
 // rpath returns the elements of o's DT_RPATH.
 func (m *linkMap) rpath(o *Object) []searchDir {
 	if o.rpath == nil && o.Rpath != "" {
-		o.rpath = m.split(o.Rpath, o)
+		o.rpath = m.split(o.Rpath, ":", o)
 	}
 	return o.rpath
 }
@@ -22,59 +25,62 @@ func (m *linkMap) rpath(o *Object) []searchDir {
 // runpath returns the elements of o's DT_RUNPATH.
 func (m *linkMap) runpath(o *Object) []searchDir {
 	if o.runpath == nil && o.Runpath != "" {
-		o.runpath = m.split(o.Runpath, o)
+		o.runpath = m.split(o.Runpath, ":", o)
 	}
 	return o.runpath
 }
 
-// split takes a search path of o apart (fillin_rpath in dl-load.c): tokens
-// expanded, final slashes and repetitions dropped. An empty element stands for
-// the working directory and stays empty.
-func (m *linkMap) split(list string, o *Object) []searchDir {
+// split takes a search path of o apart at the given separators (fillin_rpath in
+// dl-load.c): tokens expanded, final slashes and repetitions dropped. An empty
+// element stands for the working directory.
+func (m *linkMap) split(list, separators string, o *Object) []searchDir {
 	dirs := []searchDir{}
-	for text := range strings.SplitSeq(list, ":") {
-		dir, ok := m.expand(text, o)
-		if !ok {
-			continue
+	for {
+		end := strings.IndexAny(list, separators)
+		text := list
+		if end >= 0 {
+			text = list[:end]
 		}
-		d := searchDir{strings.TrimRight(dir, "/"), text}
-		if dir == "" {
-			d.dir = "."
+		if dir, ok := m.expand(text, o); ok {
+			d := searchDir{strings.TrimRight(dir, "/"), text}
+			if dir == "" {
+				d.dir = "."
+			}
+			if !slices.ContainsFunc(dirs, func(have searchDir) bool { return have.dir == d.dir }) {
+				dirs = append(dirs, d)
+			}
 		}
-		if !slices.ContainsFunc(dirs, func(have searchDir) bool { return have.dir == d.dir }) {
-			dirs = append(dirs, d)
+		if end < 0 {
+			return dirs
 		}
+		list = list[end+1:]
 	}
-	return dirs
 }
 
-// expand replaces the dynamic string tokens of ld.so(8) in a path of o. It
-// reports false if one of them has no value, which voids the element.
+// expand replaces the dynamic string tokens of ld.so(8) in a name or path of o.
+// It reports false if one of them has no value, which voids the whole.
 func (m *linkMap) expand(text string, o *Object) (string, bool) {
 	if !strings.Contains(text, "$") {
 		return text, true
 	}
 	var b strings.Builder
-	for text != "" {
+	for {
 		before, after, found := strings.Cut(text, "$")
 		b.WriteString(before)
 		if !found {
-			break
+			return b.String(), true
 		}
 		name, rest := token(after)
-		value, known, ok := m.token(name, o)
+		value, known := m.token(name, o)
 		switch {
 		case !known:
-			b.WriteByte('$')
-			text = after
-			continue
-		case !ok:
+			value, rest = "$", after
+		case value == "":
 			return "", false
 		}
 		b.WriteString(value)
 		text = rest
 	}
-	return b.String(), true
 }
 
 // token takes the identifier behind a "$" off the front of s: braced, or as
@@ -86,36 +92,42 @@ func token(s string) (name, rest string) {
 		}
 		return "", s
 	}
-	n := 0
-	for n < len(s) && (s[n] == '_' || s[n]|0x20 >= 'a' && s[n]|0x20 <= 'z' || n > 0 && s[n] >= '0' && s[n] <= '9') {
-		n++
+	end := strings.IndexFunc(s, func(r rune) bool {
+		return r != '_' && (r < '0' || '9' < r) && (r < 'A' || 'Z' < r) && (r < 'a' || 'z' < r)
+	})
+	if end < 0 {
+		end = len(s)
 	}
-	return s[:n], s[n:]
+	return s[:end], s[end:]
 }
 
-func (m *linkMap) token(name string, o *Object) (value string, known, ok bool) {
+// token returns the value of a dynamic string token, "" if it has none, and
+// whether there is a token of that name.
+func (m *linkMap) token(name string, o *Object) (value string, known bool) {
 	switch name {
 	case "ORIGIN":
-		value, ok = m.origin(o)
-		return value, true, ok
+		return m.origin(o), true
 	case "LIB":
-		return m.loader.lib, true, true
+		return m.loader.lib, true
 	case "PLATFORM":
-		return m.loader.platform, true, m.loader.platform != ""
+		return m.loader.abi.atPlatform, true
 	}
-	return "", false, false
+	return "", false
 }
 
-// origin returns $ORIGIN of an object: the folder of the path by which a
-// library was opened, and of the file itself for the program, which the loader
-// asks /proc/self/exe for.
-func (m *linkMap) origin(o *Object) (string, bool) {
+// origin returns the directory of the path by which a library was opened, and
+// of the file itself for the program, which the loader asks /proc/self/exe for.
+func (m *linkMap) origin(o *Object) string {
 	file := o.Path
 	if o == m.self && o.Interp != "" {
 		var err error
 		if file, err = m.realPath(o.Path); err != nil {
-			return "", false
+			return ""
 		}
 	}
-	return file[:strings.LastIndexByte(file, '/')], true
+	dir := file[:strings.LastIndexByte(file, '/')]
+	if dir == "" {
+		return "/"
+	}
+	return dir
 }

@@ -20,6 +20,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 const (
@@ -62,24 +63,58 @@ type Entry struct {
 // Baseline reports whether every processor of the architecture may use the entry.
 func (e Entry) Baseline() bool { return e.Hwcap == 0 }
 
+// Lookup returns the entries for a name. It is the loader's binary search
+// (search_cache in dl-cache.c), and so finds nothing where entries are out of
+// order, though they be there.
+func (c *Cache) Lookup(name string) []Entry {
+	for first, last := 0, len(c.Entries); first < last; {
+		middle := (first + last - 1) / 2
+		switch order := Compare(name, c.Entries[middle].Name); {
+		case order < 0:
+			first = middle + 1
+		case order > 0:
+			last = middle
+		default:
+			return c.around(middle, name)
+		}
+	}
+	return nil
+}
+
+// around returns the entries about that index that are for name.
+func (c *Cache) around(at int, name string) []Entry {
+	first, end := at, at+1
+	for first > 0 && Compare(name, c.Entries[first-1].Name) == 0 {
+		first--
+	}
+	for end < len(c.Entries) && Compare(name, c.Entries[end].Name) == 0 {
+		end++
+	}
+	return c.Entries[first:end]
+}
+
 // Parse reads a cache of the given byte order, with or without the old format
 // before it. It needs memory in proportion to data.
 func Parse(data []byte, order binary.ByteOrder) (*Cache, error) {
-	data, err := skipOld(data, order)
+	start, err := skipOld(data, order)
 	if err != nil {
 		return nil, err
 	}
+	file := data
+	data = data[start:]
 	if len(data) < headerSize || string(data[:len(magic)]) != magic {
 		return nil, ErrFormat
 	}
-	if flag := data[28] & 3; flag != 0 && flag != orderFlag(order) {
+	one := make([]byte, 2)
+	order.PutUint16(one, 1)
+	if flag := data[28]; flag != 0 && flag&3 != orderFlag(one) {
 		return nil, fmt.Errorf("%w: written for another byte order", ErrFormat)
 	}
 	n := uint64(order.Uint32(data[20:]))
 	if n > uint64(len(data)-headerSize)/entrySize {
 		return nil, fmt.Errorf("%w: truncated", ErrFormat)
 	}
-	p := parser{data: data, text: string(data), order: order}
+	p := parser{file: file, start: start, text: string(data), order: order}
 	hwcaps, generator := p.extension(uint64(order.Uint32(data[32:])))
 	c := &Cache{Entries: make([]Entry, 0, n), Generator: generator}
 	for b := data[headerSize:]; n > 0; b, n = b[entrySize:], n-1 {
@@ -92,38 +127,43 @@ func Parse(data []byte, order binary.ByteOrder) (*Cache, error) {
 	return c, nil
 }
 
-// skipOld returns the new-format part of data that follows an old-format one.
-func skipOld(data []byte, order binary.ByteOrder) ([]byte, error) {
+// skipOld returns where the new format begins in data: at 0, or behind a cache
+// of the old format.
+func skipOld(data []byte, order binary.ByteOrder) (int, error) {
 	if len(data) < oldHeaderSize || string(data[:len(oldMagic)]) != oldMagic {
-		return data, nil
+		return 0, nil
 	}
 	end := oldHeaderSize + oldEntrySize*uint64(order.Uint32(data[12:]))
 	for _, align := range []uint64{8, 4} { // of a 64-bit number in the ABI
 		at := (end + align - 1) &^ (align - 1)
 		if at < uint64(len(data)) && bytes.HasPrefix(data[at:], []byte(magic)) {
-			return data[at:], nil
+			return int(at), nil
 		}
 	}
-	return nil, fmt.Errorf("%w: only the format of before glibc 2.2", ErrFormat)
+	return 0, fmt.Errorf("%w: only the format of before glibc 2.2", ErrFormat)
 }
 
-// orderFlag is how the header names a byte order.
-func orderFlag(order fmt.Stringer) byte {
-	if order.String() == binary.BigEndian.String() {
+// orderFlag is how the header names a byte order, given how that stores a 1.
+func orderFlag(one []byte) byte {
+	if one[0] == 0 {
 		return bigEndianFlag
 	}
 	return littleEndianFlag
 }
 
+// A parser reads the parts behind the header. Offsets of strings count from the
+// header; those of the extension, from the start of the file, which is another
+// place if a cache of the old format comes first.
 type parser struct {
-	data  []byte
-	text  string // data again, so that names are slices of one string
+	file  []byte
+	start int    // of the header
+	text  string // the file from the header on: names are slices of it
 	order binary.ByteOrder
 }
 
 func (p *parser) entry(b []byte, hwcaps []string) (Entry, bool) {
-	name, ok1 := p.str(uint64(p.order.Uint32(b[4:])))
-	path, ok2 := p.str(uint64(p.order.Uint32(b[8:])))
+	name, ok1 := p.str(p.order.Uint32(b[4:]))
+	path, ok2 := p.str(p.order.Uint32(b[8:]))
 	e := Entry{
 		Flags: p.order.Uint32(b),
 		Name:  name,
@@ -139,39 +179,41 @@ func (p *parser) entry(b []byte, hwcaps []string) (Entry, bool) {
 }
 
 // str returns the NUL-terminated string at off.
-func (p *parser) str(off uint64) (string, bool) {
-	if off >= uint64(len(p.data)) {
+func (p *parser) str(off uint32) (string, bool) {
+	if uint64(off) >= uint64(len(p.text)) {
 		return "", false
 	}
-	n := bytes.IndexByte(p.data[off:], 0)
-	if n < 0 {
-		return "", false
-	}
-	return p.text[off : off+uint64(n)], true
+	s, _, ok := strings.Cut(p.text[off:], "\x00")
+	return s, ok
 }
 
 // extension reads the names of the hwcaps subdirectories and the generator.
 // The loader does without a damaged one, and so does this.
 func (p *parser) extension(at uint64) (hwcaps []string, generator string) {
-	size := uint64(len(p.data))
-	if at == 0 || at+8 > size || p.order.Uint32(p.data[at:]) != extensionMagic {
+	size := uint64(len(p.file))
+	if at == 0 || at+8 > size || p.order.Uint32(p.file[at:]) != extensionMagic {
 		return nil, ""
 	}
-	count := uint64(p.order.Uint32(p.data[at+4:]))
-	for b := p.data[at+8:]; count > 0 && len(b) >= 16; b, count = b[16:], count-1 {
+	count := p.order.Uint32(p.file[at+4:])
+	var sections [tagHwcaps + 1][]byte
+	for b := p.file[at+8:]; count > 0 && len(b) >= 16; b, count = b[16:], count-1 {
 		off, n := uint64(p.order.Uint32(b[8:])), uint64(p.order.Uint32(b[12:]))
 		if off+n > size {
 			continue
 		}
-		switch p.order.Uint32(b) {
-		case tagGenerator:
-			generator = p.text[off : off+n]
-		case tagHwcaps:
-			for ; n >= 4; off, n = off+4, n-4 {
-				name, _ := p.str(uint64(p.order.Uint32(p.data[off:])))
-				hwcaps = append(hwcaps, name)
-			}
+		if tag := p.order.Uint32(b); tag < uint32(len(sections)) {
+			sections[tag] = p.file[off : off+n]
 		}
 	}
-	return hwcaps, generator
+	return p.names(sections[tagHwcaps]), string(sections[tagGenerator])
+}
+
+// names returns the strings to which an array of offsets leads.
+func (p *parser) names(array []byte) []string {
+	var names []string
+	for ; len(array) >= 4; array = array[4:] {
+		name, _ := p.str(p.order.Uint32(array))
+		names = append(names, name)
+	}
+	return names
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 )
@@ -34,11 +35,11 @@ func Compare(a, b string) int {
 	for a != "" && b != "" {
 		switch da, db := digit(a[0]), digit(b[0]); {
 		case da && db:
-			var na, nb int
+			var na, nb int32
 			na, a = number(a)
 			nb, b = number(b)
 			if na != nb {
-				return cmp.Compare(na, nb)
+				return cmp.Compare(na-nb, 0)
 			}
 		case da:
 			return 1
@@ -55,11 +56,11 @@ func Compare(a, b string) int {
 
 func digit(c byte) bool { return '0' <= c && c <= '9' }
 
-// number takes the run of digits off the front of s. Names whose numbers do
-// not fit are refused before they are compared.
-func number(s string) (n int, rest string) {
+// number takes the run of digits off the front of s. One that does not fit
+// wraps around, as in the loader; Append refuses such names.
+func number(s string) (n int32, rest string) {
 	for s != "" && digit(s[0]) {
-		n = n*10 + int(s[0]-'0')
+		n = n*10 + int32(s[0]-'0')
 		s = s[1:]
 	}
 	return n, s
@@ -93,7 +94,14 @@ func byName(a, b Entry) int {
 	case a.HwcapName != "" && b.HwcapName == "":
 		return -1
 	}
-	return strings.Compare(a.HwcapName, b.HwcapName)
+	if c := strings.Compare(a.HwcapName, b.HwcapName); c != 0 || a.HwcapName != "" {
+		return c
+	}
+	// The bits of before glibc-hwcaps: most of them first.
+	if c := cmp.Compare(bits.OnesCount64(b.Hwcap), bits.OnesCount64(a.Hwcap)); c != 0 {
+		return c
+	}
+	return cmp.Compare(b.Hwcap, a.Hwcap)
 }
 
 // A writer lays the parts of a file out and then writes them.
@@ -154,7 +162,7 @@ func (w *writer) append(b []byte) []byte {
 	b = append(b, magic...)
 	b = w.order.AppendUint32(b, uint32(len(w.entries)))
 	b = w.order.AppendUint32(b, uint32(len(w.text)))
-	b = append(b, orderFlag(w.order), 0, 0, 0)
+	b = append(b, orderFlag(w.order.AppendUint16(nil, 1)), 0, 0, 0)
 	b = w.order.AppendUint32(b, uint32(extension))
 	b = append(b, make([]byte, 12)...)
 	for _, e := range w.entries {

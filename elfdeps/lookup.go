@@ -1,0 +1,181 @@
+package elfdeps
+
+import (
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"path"
+	"strings"
+	"syscall"
+)
+
+// reasonAbsent is the reason of a probe where there is nothing.
+const reasonAbsent = "no such file"
+
+// follow finds the object for one need of o.
+func (m *linkMap) follow(o *Object, dep Dependency) Need {
+	n := Need{Dependency: dep}
+	name, ok := m.expand(dep.Name, o)
+	if !ok {
+		return n
+	}
+	if known := m.known[name]; known != nil {
+		n.Object, n.Rule = known, Rule{Kind: RuleLoaded}
+		m.enlist(known)
+		return n
+	}
+	for file, rule := range m.places(o, name) {
+		if m.attempt(&n, o, name, file, rule) {
+			break
+		}
+	}
+	return n
+}
+
+// attempt looks at one place for a name that o needs and reports whether the
+// search ends there, with a file or because the loader would stop.
+func (m *linkMap) attempt(n *Need, o *Object, name, file string, rule Rule) (end bool) {
+	if !path.IsAbs(file) {
+		n.Tried = append(n.Tried, Probe{file, rule, "depends on the working directory", false})
+		return false
+	}
+	c := m.open(file)
+	if reason, fatal := m.rejects(c); reason != "" {
+		n.Tried = append(n.Tried, Probe{file, rule, reason, fatal})
+		return fatal
+	}
+	n.Rule, n.Object = rule, m.files[c.id]
+	if m.auditing && m.rtld != nil && (name == m.rtld.Path || name == m.rtld.Soname) {
+		n.Object = m.rtld // which there can be only one of, in all namespaces
+	}
+	if n.Object == nil {
+		n.Object = &Object{File: c.file, Path: file, id: c.id, by: o}
+		m.files[c.id] = n.Object
+		m.prog.Objects = append(m.prog.Objects, n.Object)
+	}
+	m.learn(n.Object, name, file, c.file.Soname)
+	return true
+}
+
+// rejects tells why the loader would not take a file, and whether it would go
+// on searching or stop (open_verify and _dl_map_object_from_fd in dl-load.c).
+func (m *linkMap) rejects(c *candidate) (reason string, fatal bool) {
+	if c.file != nil {
+		want, got := m.self.Arch, c.file.Arch
+		switch {
+		case got.Class != want.Class:
+			return fmt.Sprintf("for %v, not %v", got, want), false
+		case got.Data != want.Data:
+			// Here Debian's loader goes on and that of others stops. Going
+			// on is right for both: an image does not get this file.
+			return "of another byte order", false
+		case got.OSABI != elf.ELFOSABI_NONE && got.OSABI != elf.ELFOSABI_LINUX:
+			return fmt.Sprintf("for another system (%v)", got.OSABI), true
+		case !want.matches(got):
+			return fmt.Sprintf("for %v, not %v", got, want), false
+		}
+	}
+	switch {
+	case c.err == nil:
+		reason = c.file.unmappable()
+		return reason, reason != ""
+	case errors.Is(c.err, fs.ErrNotExist), errors.Is(c.err, syscall.ENOTDIR):
+		return reasonAbsent, false
+	case errors.Is(c.err, fs.ErrPermission):
+		return "permission denied", false
+	}
+	return c.err.Error(), true
+}
+
+// loadable reports whether the kernel or the loader maps files of this type.
+func (f *File) loadable() bool { return f.Type == elf.ET_DYN || f.Type == elf.ET_EXEC }
+
+// unmappable tells why the loader does not take the file for a library, ""
+// if it does.
+func (f *File) unmappable() string {
+	switch {
+	case !f.loadable():
+		return fmt.Sprintf("of type %v, no library", f.Type)
+	case f.Type == elf.ET_EXEC, f.Flags1&elf.DF_1_PIE != 0:
+		return "a program, no library"
+	case !f.Dynamic:
+		return "without a dynamic section"
+	}
+	return ""
+}
+
+// places returns where the loader looks for a name that o needs, in order
+// (_dl_map_object in dl-load.c).
+func (m *linkMap) places(o *Object, name string) iter.Seq2[string, Rule] {
+	return func(yield func(string, Rule) bool) {
+		if name == "" {
+			return
+		}
+		if strings.Contains(name, "/") {
+			yield(name, Rule{Kind: RulePath})
+			return
+		}
+		for dir, rule := range m.dirs(o) {
+			if !yield(dir.file(name), rule) {
+				return
+			}
+		}
+		strict := o.Flags1&elf.DF_1_NODEFLIB != 0
+		if file := m.loader.cached(name); file != "" && !(strict && m.loader.isDefault(file)) {
+			if !yield(file, Rule{Kind: RuleCache}) {
+				return
+			}
+		}
+		for _, dir := range m.loader.DefaultDirs {
+			if strict || !yield(dir+"/"+name, Rule{Kind: RuleDefault, Dir: dir}) {
+				return
+			}
+		}
+	}
+}
+
+// dirs returns the directories that come before the cache: the DT_RPATH chain
+// if o has no DT_RUNPATH, the library path, o's own DT_RUNPATH. For auditors and
+// what they need, the program's DT_RUNPATH is part of the chain.
+func (m *linkMap) dirs(o *Object) iter.Seq2[searchDir, Rule] {
+	return func(yield func(searchDir, Rule) bool) {
+		each := func(kind RuleKind, of string, dirs []searchDir) bool {
+			for _, d := range dirs {
+				if !yield(d, Rule{kind, of, d.text}) {
+					return false
+				}
+			}
+			return true
+		}
+		if !o.HasRunpath {
+			for l := range m.chain(o) {
+				if !each(RuleRpath, l.Path, m.rpath(l)) {
+					return
+				}
+			}
+			if m.auditing && !each(RuleRunpath, m.self.Path, m.runpath(m.self)) {
+				return
+			}
+		}
+		_ = each(RuleLibraryPath, "", m.libraryPath) &&
+			each(RuleRunpath, o.Path, m.runpath(o))
+	}
+}
+
+// chain returns the objects whose DT_RPATH counts for a need of o: o, the one
+// that made the loader open it, and so on, and the program in any case.
+func (m *linkMap) chain(o *Object) iter.Seq[*Object] {
+	return func(yield func(*Object) bool) {
+		last := o
+		for l := o; l != nil; l = l.by {
+			if last = l; !yield(l) {
+				return
+			}
+		}
+		if last != m.self {
+			yield(m.self)
+		}
+	}
+}
