@@ -57,6 +57,7 @@ const (
 	RuleRunpath                     // DT_RUNPATH of the object itself
 	RuleCache                       // ld.so.cache
 	RuleDefault                     // a directory built into the loader
+	RuleBuiltin                     // musl: the loader itself is that library
 )
 
 // A Rule says by which step of the search a file was found or tried.
@@ -85,6 +86,8 @@ func (r Rule) String() string {
 		return "ld.so.cache"
 	case RuleDefault:
 		return "default directory " + r.Dir
+	case RuleBuiltin:
+		return "built into the loader"
 	}
 	return "not found"
 }

@@ -24,6 +24,19 @@
 // the search, as it ends the program. A file that is in the link map under
 // another name is that object.
 //
+// A program whose interpreter is musl's goes by musl's rules instead, as
+// load_library has them:
+//
+//  1. libc and its parts (libm.so.6, libpthread.so.0 ...) are the loader itself.
+//  2. A name that a search has found before is what it found. Sonames play no
+//     part.
+//  3. The library path; then the DT_RUNPATH or else DT_RPATH of the object, of the
+//     one that loaded it, and so on up to the program.
+//  4. The directories that /etc/ld-musl-ARCH.path lists, or without that file
+//     /lib, /usr/local/lib and /usr/lib.
+//
+// There the first file that can be opened is taken, or ends the search.
+//
 // Every edge of the result says which rule found it and what was tried before.
 //
 // # What it refuses

@@ -34,7 +34,11 @@ func newLinkMap(s *search, p *Program) *linkMap {
 		known:  make(map[string]*Object),
 		files:  make(map[any]*Object),
 	}
-	if s.libraryPath != "" {
+	switch {
+	case s.libraryPath == "":
+	case m.loader.Musl:
+		m.libraryPath = muslSplit(s.libraryPath)
+	default:
 		m.libraryPath = m.split(s.libraryPath, ":;", m.self)
 	}
 	return m
@@ -43,14 +47,18 @@ func newLinkMap(s *search, p *Program) *linkMap {
 // start follows the interpreter and then every need, breadth first. Without its
 // interpreter a program has no needs that anybody would follow.
 func (m *linkMap) start(interp string) {
-	m.learn(m.self, m.self.Soname)
+	if !m.loader.Musl {
+		m.learn(m.self, m.self.Soname)
+	}
 	if m.self.Interp == "" {
 		m.enterLibrary(interp)
 	} else if !m.followInterp() {
 		return
 	}
 	m.walk()
-	m.audit()
+	if !m.loader.Musl {
+		m.audit()
+	}
 }
 
 // followInterp does what the kernel does: it opens PT_INTERP by that very path.
@@ -86,6 +94,9 @@ func (m *linkMap) walk() {
 			case elf.DT_NEEDED:
 				o.Needs = append(o.Needs, m.follow(o, dep))
 			case elf.DT_FILTER, elf.DT_AUXILIARY:
+				if m.loader.Musl {
+					continue // which knows neither
+				}
 				n := m.follow(o, dep)
 				o.Needs = append(o.Needs, n)
 				m.moveBefore(o, n.Object)

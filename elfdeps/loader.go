@@ -11,9 +11,11 @@ import (
 // A Loader is what a program's interpreter tells of how it searches.
 type Loader struct {
 	Path        string         // PT_INTERP of the programs that use it
-	DefaultDirs []string       // built into it, in search order
+	DefaultDirs []string       // built into it or, musl, listed in PathFile; in search order
 	CachePath   string         // of the index that it reads, "" for none
 	Cache       *ldcache.Cache // what CachePath holds, nil if the loader would ignore it
+	Musl        bool           // it is musl's, else glibc's
+	PathFile    string         // musl: the file that, if it is there, lists the default directories
 
 	abi abi
 	lib string // $LIB

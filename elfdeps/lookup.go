@@ -16,6 +16,9 @@ const reasonAbsent = "no such file"
 
 // follow finds the object for one need of o.
 func (m *linkMap) follow(o *Object, dep Dependency) Need {
+	if m.loader.Musl {
+		return m.followMusl(o, dep)
+	}
 	n := Need{Dependency: dep}
 	name, ok := m.expand(dep.Name, o)
 	if !ok {

@@ -2,6 +2,7 @@ package elfdeps
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,7 +100,7 @@ func (s *search) program(name string) (*Program, error) {
 	}
 	interp := c.file.Interp
 	if interp == "" { // a library: it will be opened by a program of its architecture
-		interp = c.file.Arch.abi().interp
+		interp = cmp.Or(muslInterp(c.file), c.file.Arch.abi().interp)
 	}
 	var err error
 	if p.Loader, err = s.loader(interp, c.file.Arch); err != nil {
@@ -141,9 +142,11 @@ func (s *search) loader(name string, arch Arch) (*Loader, error) {
 		}
 		switch libcOf(data) {
 		case musl:
-			return nil, fmt.Errorf("%s is musl's loader, and only glibc's rules are known here", name)
+			l := s.newMuslLoader(name, data, key.abi)
+			s.loaders[key] = l
+			return l, nil
 		case unknownLibc:
-			return nil, fmt.Errorf("%s is not glibc's loader, and only that one's rules are known here", name)
+			return nil, fmt.Errorf("%s is neither glibc's nor musl's loader, and only their rules are known here", name)
 		}
 	}
 	l := newLoader(name, data, key.abi)

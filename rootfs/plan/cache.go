@@ -2,6 +2,8 @@ package plan
 
 import (
 	"iter"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/harvest-oci/harvest/elfdeps"
@@ -9,35 +11,74 @@ import (
 	"github.com/harvest-oci/harvest/rootfs"
 )
 
-// cache adds the index in which the image's loader looks libraries up.
-func (b *builder) cache() error {
+// lookups adds the files in which the image's loaders look up where libraries
+// are.
+func (b *builder) lookups() error {
 	for _, p := range b.plan.Closure.Programs {
-		l := p.Loader
-		if l == nil || l.CachePath == "" || b.holds(l.CachePath) {
-			continue
+		var err error
+		switch l := p.Loader; {
+		case l == nil:
+		case l.Musl && !b.taken(l.PathFile):
+			err = b.pathFile(l)
+		case l.CachePath != "" && !b.taken(l.CachePath):
+			err = b.cache(l)
 		}
-		c := &ldcache.Cache{Generator: "harvest"}
-		if l.Cache != nil && l.Cache.Generator != "" {
-			c.Generator = l.Cache.Generator
-		}
-		if b.spec.Layout == Flat {
-			b.cacheFlat(c, l)
-		} else {
-			b.cacheMirror(c, l)
-		}
-		if len(c.Entries) == 0 {
-			continue
-		}
-		data, err := c.Append(nil, b.plan.Arch.ByteOrder())
 		if err != nil {
-			return err
-		}
-		why := rootfs.Reason{Kind: "generated", From: l.Path, Text: "index of libraries"}
-		if err := b.tree.Add(rootfs.File(l.CachePath, 0o644, data).For(why)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// pathFile adds the list of directories of musl's loader. Those of the library
+// path come first, as they did when libraries were searched for. No list is
+// needed where the host has none either.
+func (b *builder) pathFile(l *elfdeps.Loader) error {
+	var dirs []string
+	if b.spec.Layout == Flat {
+		dirs = []string{flatLibraries}
+	} else {
+		for n := range b.needs(l) {
+			if dir := path.Dir(n.Object.Path); n.Rule.Kind == elfdeps.RuleLibraryPath && !slices.Contains(dirs, dir) {
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	why := rootfs.Reason{Kind: "generated", From: l.Path, Text: "list of library directories"}
+	if len(dirs) == 0 {
+		if _, err := b.host.Stat(l.PathFile[1:]); err != nil {
+			return nil
+		}
+		why.Kind = "loader"
+		return b.tree.AddHost(b.host, l.PathFile, why)
+	}
+	if b.spec.Layout != Flat {
+		dirs = append(dirs, l.DefaultDirs...)
+	}
+	data := []byte(strings.Join(dirs, "\n") + "\n")
+	return b.tree.Add(rootfs.File(l.PathFile, 0o644, data).For(why))
+}
+
+// cache adds the index of glibc's loader, unless there is nothing to list.
+func (b *builder) cache(l *elfdeps.Loader) error {
+	c := &ldcache.Cache{Generator: "harvest"}
+	if l.Cache != nil && l.Cache.Generator != "" {
+		c.Generator = l.Cache.Generator
+	}
+	if b.spec.Layout == Flat {
+		b.cacheFlat(c, l)
+	} else {
+		b.cacheMirror(c, l)
+	}
+	if len(c.Entries) == 0 {
+		return nil
+	}
+	data, err := c.Append(nil, b.plan.Arch.ByteOrder())
+	if err != nil {
+		return err
+	}
+	why := rootfs.Reason{Kind: "generated", From: l.Path, Text: "index of libraries"}
+	return b.tree.Add(rootfs.File(l.CachePath, 0o644, data).For(why))
 }
 
 // cacheMirror lists, in the order in which the loader searched on the host, what
@@ -87,11 +128,12 @@ func cacheEntry(n elfdeps.Need, file string) ldcache.Entry {
 	return ldcache.Entry{Flags: n.Object.Arch.CacheFlags(), Name: n.Name, Path: file}
 }
 
-// needs returns every met need of the programs whose loader reads the cache of l.
+// needs returns every met need of the programs whose loader looks them up where
+// l does.
 func (b *builder) needs(l *elfdeps.Loader) iter.Seq[elfdeps.Need] {
 	return func(yield func(elfdeps.Need) bool) {
 		for _, p := range b.plan.Closure.Programs {
-			if p.Loader == nil || p.Loader.CachePath != l.CachePath {
+			if p.Loader == nil || p.Loader.CachePath != l.CachePath || p.Loader.PathFile != l.PathFile {
 				continue
 			}
 			for _, o := range p.Objects {

@@ -35,7 +35,7 @@ func (b *builder) build() error {
 	if err := b.skeleton(); err != nil {
 		return err
 	}
-	if err := b.cache(); err != nil {
+	if err := b.lookups(); err != nil {
 		return err
 	}
 	b.dangling()
