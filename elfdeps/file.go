@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 )
 
 // ErrNotELF means that a file does not begin as an ELF file does.
@@ -67,28 +68,32 @@ func (f *File) Static() bool {
 // before it has compared it with size, and whatever the file says, holds no more
 // than a few MiB.
 func Read(r io.ReaderAt, size int64) (*File, error) {
-	d := decoder{r: r, size: size}
-	d.loads = d.few[:0]
+	return new(decoder).read(r, size)
+}
+
+// A decoder reads one file after the other. Its room is used again.
+type decoder struct {
+	r     io.ReaderAt
+	size  int64
+	order binary.ByteOrder
+	layout
+
+	arch  Arch
+	typ   elf.Type
+	loads []segment // to be mapped
+
+	head []byte // of the file
+	room []byte // for what bytes returns
+}
+
+func (d *decoder) read(r io.ReaderAt, size int64) (*File, error) {
+	*d = decoder{r: r, size: size, loads: d.loads[:0], head: d.head[:0], room: d.room[:0]}
 	if err := d.header(); err != nil {
 		return nil, err
 	}
 	f := &File{Arch: d.arch, Type: d.typ}
 	err := d.segments(f)
 	return f, err
-}
-
-// A decoder reads one file.
-type decoder struct {
-	r     io.ReaderAt
-	size  int64
-	head  []byte // of the file
-	order binary.ByteOrder
-	layout
-
-	arch  Arch
-	typ   elf.Type
-	loads []segment  // to be mapped
-	few   [8]segment // room for loads
 }
 
 // A layout says where one class of ELF file has its fields (gABI, "ELF header",
@@ -114,7 +119,7 @@ type segment struct {
 
 // header reads the ELF header as far as all machines agree on it.
 func (d *decoder) header() error {
-	d.head = make([]byte, max(0, min(headSize, d.size)))
+	d.head = slices.Grow(d.head, headSize)[:max(0, min(headSize, d.size))]
 	if err := d.fill(d.head, 0); err != nil {
 		return err
 	}
@@ -237,7 +242,8 @@ func (d *decoder) interp(s segment) (string, error) {
 	return string(name), nil
 }
 
-// bytes returns n bytes at off, after checking that the file has them.
+// bytes returns n bytes at off, after checking that the file has them. They are
+// good until the next call.
 func (d *decoder) bytes(off, n uint64, what string) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
@@ -248,8 +254,8 @@ func (d *decoder) bytes(off, n uint64, what string) ([]byte, error) {
 	if off+n <= uint64(len(d.head)) {
 		return d.head[off : off+n], nil
 	}
-	b := make([]byte, n)
-	return b, d.fill(b, int64(off))
+	d.room = slices.Grow(d.room[:0], int(n))[:n]
+	return d.room, d.fill(d.room, int64(off))
 }
 
 // fill reads all of b from off on, which the file was said to have.

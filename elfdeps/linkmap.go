@@ -77,7 +77,7 @@ func (m *linkMap) enterLibrary(interp string) {
 	m.files[m.self.id] = m.self
 	c := m.open(interp)
 	if reason, _ := m.rejects(c); reason == "" {
-		m.rtld = &Object{File: c.file, Path: interp, id: c.id}
+		m.rtld = &Object{File: c.file, Path: interp, id: c.id, by: m.self}
 		m.learn(m.rtld, interp, c.file.Soname)
 	}
 }
@@ -89,6 +89,7 @@ func (m *linkMap) walk() {
 	for i := m.undone(0); i >= 0; i = m.undone(i) {
 		o := m.prog.Objects[i]
 		o.done = true
+		o.Needs = slices.Grow(o.Needs, len(o.Needed))
 		for _, dep := range o.Needed {
 			switch dep.Tag {
 			case elf.DT_NEEDED:
@@ -156,7 +157,7 @@ func (m *linkMap) loadAuditor(dep Dependency) Need {
 	}
 	requester := m.rtld
 	if requester == nil { // of a library
-		requester = &Object{File: &File{}, Path: m.loader.Path}
+		requester = &Object{File: &File{}, Path: m.loader.Path, by: m.self}
 	}
 	n := ns.follow(requester, dep)
 	ns.walk()

@@ -17,8 +17,9 @@ type Loader struct {
 	Musl        bool           // it is musl's, else glibc's
 	PathFile    string         // musl: the file that, if it is there, lists the default directories
 
-	abi abi
-	lib string // $LIB
+	abi   abi
+	lib   string            // $LIB
+	paths map[string]string // what cached has answered
 }
 
 // maxLoader bounds what is read of an interpreter. Real ones have 0.2 to 0.9 MB.
@@ -34,6 +35,7 @@ func newLoader(path string, data []byte, abi abi) *Loader {
 		DefaultDirs: defaultDirs(data),
 		CachePath:   cachePath(data),
 		abi:         abi,
+		paths:       make(map[string]string),
 	}
 	if l.DefaultDirs == nil {
 		l.DefaultDirs = []string{"/" + abi.lib, "/usr/" + abi.lib}
@@ -64,13 +66,22 @@ func libcOf(data []byte) libc {
 	return unknownLibc
 }
 
-// cached returns the path that the cache has for a name. Entries for other
-// architectures, and those that ask more of the processor than every one has,
-// are passed over.
+// cached returns the path that the cache has for a name, "" if none.
 func (l *Loader) cached(name string) string {
 	if l.Cache == nil {
 		return ""
 	}
+	path, known := l.paths[name]
+	if !known {
+		path = l.lookUp(name)
+		l.paths[name] = path
+	}
+	return path
+}
+
+// lookUp asks the cache. Entries for other architectures, and those that ask
+// more of the processor than every one has, are passed over.
+func (l *Loader) lookUp(name string) string {
 	for _, e := range l.Cache.Lookup(name) {
 		if e.Baseline() && (e.Flags == l.abi.cache || e.Flags == l.abi.alsoCache) {
 			return e.Path

@@ -153,7 +153,7 @@ func (m *linkMap) dirs(o *Object) iter.Seq2[searchDir, Rule] {
 			return true
 		}
 		if !o.HasRunpath {
-			for l := range m.chain(o) {
+			for l := o; l != nil; l = l.by { // up to the program
 				if !each(RuleRpath, l.Path, m.rpath(l)) {
 					return
 				}
@@ -164,21 +164,5 @@ func (m *linkMap) dirs(o *Object) iter.Seq2[searchDir, Rule] {
 		}
 		_ = each(RuleLibraryPath, "", m.libraryPath) &&
 			each(RuleRunpath, o.Path, m.runpath(o))
-	}
-}
-
-// chain returns the objects whose DT_RPATH counts for a need of o: o, the one
-// that made the loader open it, and so on, and the program in any case.
-func (m *linkMap) chain(o *Object) iter.Seq[*Object] {
-	return func(yield func(*Object) bool) {
-		last := o
-		for l := o; l != nil; l = l.by {
-			if last = l; !yield(l) {
-				return
-			}
-		}
-		if last != m.self {
-			yield(m.self)
-		}
 	}
 }

@@ -3,6 +3,7 @@ package elfdeps_test
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -94,7 +95,7 @@ func loaderSays(t *testing.T, name string) map[string]string {
 
 // systemPrograms returns the ELF programs of some folders, without the names
 // that cannot be run here.
-func systemPrograms(t *testing.T, dirs ...string) []string {
+func systemPrograms(t testing.TB, dirs ...string) []string {
 	t.Helper()
 	var names []string
 	for _, dir := range dirs {
@@ -120,6 +121,6 @@ func isELF(name string) bool {
 	}
 	defer f.Close()
 	magic := make([]byte, 4)
-	f.Read(magic)
-	return string(magic) == "\x7fELF"
+	_, err = io.ReadFull(f, magic)
+	return err == nil && string(magic) == "\x7fELF"
 }

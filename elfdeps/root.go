@@ -13,6 +13,7 @@ import (
 type root struct {
 	fs    fs.FS
 	files map[string]*candidate // by the path that was asked for
+	elf   decoder               // of all of them
 }
 
 // A candidate is what stands at a path.
@@ -52,7 +53,7 @@ func (r *root) read(name string) (*File, any, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	file, err := Read(at, info.Size())
+	file, err := r.elf.read(at, info.Size())
 	return file, id, err
 }
 

@@ -54,14 +54,14 @@ func (r *Root) Add(line string) error {
 		return err
 	}
 	if len(words) < 2 {
-		return fmt.Errorf("%q: want PATH KIND WORD...", line)
+		return fmt.Errorf("%q: want PATH, KIND and words", line)
 	}
 	name := words[0]
 	if words[1] == "dir" && name != "/" {
 		name = strings.TrimSuffix(name, "/")
 	}
 	if !path.IsAbs(name) || path.Clean(name) != name {
-		return fmt.Errorf("%s: want an absolute path without . and ..", name)
+		return fmt.Errorf("%s: want an absolute path without dots", name)
 	}
 	n, err := r.parseNode(words[1], words[2:])
 	if err == nil {

@@ -264,9 +264,9 @@ line 3: /b: unknown word "sections=yes"
 line 4: /c: flags: strconv.ParseUint: parsing "lots": invalid syntax
 line 5: /d: unknown machine "pdp11"
 line 6: /e: unknown kind "nothing"
-line 7: "/f": want PATH KIND WORD...
-line 8: g: want an absolute path without . and ..
-line 9: /h/../i: want an absolute path without . and ..
+line 7: "/f": want PATH, KIND and words
+line 8: g: want an absolute path without dots
+line 9: /h/../i: want an absolute path without dots
 line 10: /j: wrong words for text: []
 line 11: unquoting "x: invalid syntax
 line 12: /l: unknown word "truncate"

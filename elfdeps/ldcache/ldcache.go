@@ -105,9 +105,8 @@ func Parse(data []byte, order binary.ByteOrder) (*Cache, error) {
 	if len(data) < headerSize || string(data[:len(magic)]) != magic {
 		return nil, ErrFormat
 	}
-	one := make([]byte, 2)
-	order.PutUint16(one, 1)
-	if flag := data[28]; flag != 0 && flag&3 != orderFlag(one) {
+	big := order.Uint16([]byte{0, 1}) == 1
+	if flag := data[28]; flag != 0 && flag&3 != orderFlag(big) {
 		return nil, fmt.Errorf("%w: written for another byte order", ErrFormat)
 	}
 	n := uint64(order.Uint32(data[20:]))
@@ -143,9 +142,9 @@ func skipOld(data []byte, order binary.ByteOrder) (int, error) {
 	return 0, fmt.Errorf("%w: only the format of before glibc 2.2", ErrFormat)
 }
 
-// orderFlag is how the header names a byte order, given how that stores a 1.
-func orderFlag(one []byte) byte {
-	if one[0] == 0 {
+// orderFlag is how the header names a byte order.
+func orderFlag(big bool) byte {
+	if big {
 		return bigEndianFlag
 	}
 	return littleEndianFlag

@@ -55,6 +55,11 @@ func trees() map[string]string {
 			/lib64/glibc-hwcaps/x86-64-v2/libz.so.1.3 elf soname=libz.so.1
 			/lib64/glibc-hwcaps/x86-64-v3/libz.so.1.3 elf soname=libz.so.1
 			/opt/z/glibc-hwcaps/x86-64-v3/liba.so.1 elf soname=liba.so.1`,
+		"subdirectories of before glibc-hwcaps": conf + `
+			/lib64/libz.so.1 elf soname=libz.so.1
+			/lib64/haswell/libz.so.1 elf soname=libz.so.1
+			/lib64/tls/libz.so.1 elf soname=libz.so.1
+			/lib64/haswell/avx512_1/libz.so.1 elf soname=libz.so.1`,
 		"three architectures": conf + `
 			/lib64/libz.so.1 elf soname=libz.so.1
 			/usr/local/lib/libz.so.1 elf machine=386 soname=libz.so.1
@@ -120,7 +125,7 @@ func TestAppendWritesTheBytesOfLdconfig(t *testing.T) {
 			if c.Generator == "" {
 				t.Skip("an ldconfig of before glibc 2.33")
 			}
-			if lines := strings.Count(tree, " elf "); len(c.Entries) < lines/2 {
+			if lines := strings.Count(tree, " elf "); len(c.Entries) < lines/4 {
 				t.Fatalf("%d entries for %d libraries", len(c.Entries), lines)
 			}
 			c.Entries = shuffled(c.Entries)

@@ -162,7 +162,8 @@ func (w *writer) append(b []byte) []byte {
 	b = append(b, magic...)
 	b = w.order.AppendUint32(b, uint32(len(w.entries)))
 	b = w.order.AppendUint32(b, uint32(len(w.text)))
-	b = append(b, orderFlag(w.order.AppendUint16(nil, 1)), 0, 0, 0)
+	big := w.order.AppendUint16(nil, 1)[1] == 1
+	b = append(b, orderFlag(big), 0, 0, 0)
 	b = w.order.AppendUint32(b, uint32(extension))
 	b = append(b, make([]byte, 12)...)
 	for _, e := range w.entries {
