@@ -174,7 +174,14 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 		cancel()
 		_, _ = io.Copy(io.Discard, r.Body)
 	})
-	if _, err := Load(ctx, host, writeArchive); !errors.Is(err, context.Canceled) {
+	unfinished := func(w io.Writer) error {
+		if err := writeArchive(w); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if _, err := Load(ctx, host, unfinished); !errors.Is(err, context.Canceled) {
 		t.Errorf("Load: %v, want %v", err, context.Canceled)
 	}
 }
