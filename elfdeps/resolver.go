@@ -21,7 +21,8 @@ type Resolver struct {
 	// (string, error), which follows all links of a name to a rooted path, that
 	// is what "..", $ORIGIN and identity go by; else names are taken to hold no
 	// links. Files must implement io.ReaderAt. Two files are the same if their
-	// FileInfo.Sys says so (device and inode), else if their real paths are.
+	// FileInfo.Sys says so (device and inode), else if their real paths are. It
+	// must be safe for concurrent use.
 	FS fs.FS
 
 	// LibraryPath is the LD_LIBRARY_PATH to assume. Its elements are split at
@@ -39,6 +40,7 @@ func (r *Resolver) Resolve(ctx context.Context, names ...string) (*Closure, erro
 		libraryPath: strings.Join(r.LibraryPath, ":"),
 		loaders:     make(map[loaderKey]*Loader),
 	}
+	s.openAll(ctx, names)
 	closure := &Closure{}
 	var errs []error
 	for _, name := range names {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -23,7 +24,8 @@ type Host struct {
 	dir string
 
 	mu    sync.Mutex
-	nodes map[string]node
+	nodes map[string]node   // by path without links
+	dirs  map[string]string // where the names of folders lead to
 }
 
 // errSocket is why a host's entry cannot be had. A tar has no type for it, and
@@ -49,7 +51,7 @@ func OpenHost(dir string) (*Host, error) {
 	if !info.IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
 	}
-	return &Host{dir: abs, nodes: map[string]node{"/": {info: info}}}, nil
+	return &Host{dir: abs, nodes: map[string]node{"/": {info: info}}, dirs: make(map[string]string)}, nil
 }
 
 // Dir returns the directory that the host shows, as an absolute path.
@@ -63,20 +65,31 @@ func (h *Host) osPath(rooted string) string {
 	return h.dir + filepath.FromSlash(rooted)
 }
 
-// node looks at a rooted path whose parents are no links.
+// node looks at a rooted path whose parents are no links, once.
 func (h *Host) node(path string) node {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	n, ok := h.nodes[path]
-	if ok {
+	n, known := h.nodes[path]
+	h.mu.Unlock()
+	if known {
 		return n
 	}
+	n = h.lstat(path)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if first, known := h.nodes[path]; known { // somebody else has looked meanwhile
+		return first
+	}
+	h.nodes[path] = n
+	return n
+}
+
+func (h *Host) lstat(path string) node {
+	var n node
 	n.info, n.err = os.Lstat(h.osPath(path))
 	if n.err == nil && n.info.Mode()&fs.ModeSymlink != 0 {
 		n.link, n.err = os.Readlink(h.osPath(path))
 	}
 	n.err = bare(n.err)
-	h.nodes[path] = n
 	return n
 }
 
@@ -100,7 +113,43 @@ func (h *Host) look(path string) (fs.FileMode, string, error) {
 
 // RealPath returns the rooted path that name leads to once every symbolic link
 // is followed.
-func (h *Host) RealPath(name string) (string, error) { return resolve(name, true, h.look) }
+func (h *Host) RealPath(name string) (string, error) { return h.resolve(name, true) }
+
+// resolve is the walk of the package, which takes a step at a time, with the
+// steps of each folder taken once: most names lie in few of them.
+func (h *Host) resolve(name string, last bool) (string, error) {
+	dir, base := path.Split(name)
+	if base == "" || base == "." || base == ".." {
+		return resolve(name, last, h.look)
+	}
+	real, err := h.realDir(dir)
+	if err != nil {
+		return resolve(name, last, h.look) // for an error about the whole name
+	}
+	file := join(real, base)
+	mode, _, err := h.look(file)
+	if err != nil || last && mode&fs.ModeSymlink != 0 {
+		return resolve(name, last, h.look)
+	}
+	return file, nil
+}
+
+func (h *Host) realDir(dir string) (string, error) {
+	h.mu.Lock()
+	real, known := h.dirs[dir]
+	h.mu.Unlock()
+	if known {
+		return real, nil
+	}
+	real, err := resolve(dir+".", true, h.look)
+	if err != nil {
+		return "", err
+	}
+	h.mu.Lock()
+	h.dirs[dir] = real
+	h.mu.Unlock()
+	return real, nil
+}
 
 // Stat returns what name leads to. The result's Sys is the operating system's.
 func (h *Host) Stat(name string) (fs.FileInfo, error) { return h.stat(name, true) }
@@ -112,7 +161,7 @@ func (h *Host) stat(name string, last bool) (fs.FileInfo, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrInvalid}
 	}
-	real, err := resolve(name, last, h.look)
+	real, err := h.resolve(name, last)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +182,7 @@ func (h *Host) ReadLink(name string) (string, error) {
 	if !fs.ValidPath(name) {
 		return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrInvalid}
 	}
-	real, err := resolve(name, false, h.look)
+	real, err := h.resolve(name, false)
 	if err != nil {
 		return "", err
 	}
@@ -147,16 +196,15 @@ func (h *Host) ReadLink(name string) (string, error) {
 // Open opens a folder or a regular file; anything else, which could block or
 // act when opened, is an error.
 func (h *Host) Open(name string) (fs.File, error) {
-	info, err := h.stat(name, true)
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	real, err := h.resolve(name, true)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() && !info.IsDir() {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("is a %s", kind(info.Mode()))}
-	}
-	real, err := h.RealPath(name)
-	if err != nil {
-		return nil, err
+	if mode := h.node(real).info.Mode(); !mode.IsRegular() && !mode.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("is a %s", kind(mode))}
 	}
 	f, err := h.open(real)
 	if err != nil {
@@ -200,7 +248,7 @@ func (h *Host) linksToDir(name string) bool {
 // Entry returns the entry for name, with its owners, extended attributes and
 // device numbers. A link that is the last component is not followed.
 func (h *Host) Entry(name string) (*Entry, error) {
-	real, err := resolve(name, false, h.look)
+	real, err := h.resolve(name, false)
 	if err != nil {
 		return nil, err
 	}

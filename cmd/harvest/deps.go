@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -77,7 +78,12 @@ func depsRun(ctx context.Context, s streams, o *depsOptions) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return errors.Join(o.print(s.out, closure), missing, err)
+	out := bufio.NewWriter(s.out)
+	printed := o.print(out, closure)
+	if flushed := out.Flush(); printed == nil {
+		printed = flushed
+	}
+	return errors.Join(printed, missing, err)
 }
 
 // depsSpec is the spec of the programs that are there, whose names may hold
