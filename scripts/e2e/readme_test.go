@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,7 +27,9 @@ func TestTranscriptsAreTrue(t *testing.T) {
 			t.Fatal(err)
 		}
 		dir := transcriptFolder(t)
-		for _, step := range transcripts(string(text)) {
+		steps := transcripts(string(text))
+		setAside(t, steps)
+		for _, step := range steps {
 			ran++
 			if !step.run(t, dir) {
 				t.Fatalf("in %s", page)
@@ -66,7 +69,6 @@ func (s step) run(t *testing.T, dir string) bool {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "bash", "-o", "pipefail", "-c", s.command)
 	cmd.Dir = dir
-	keepImages(t, s.command)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("$ %s\n%s%v", s.command, out, err)
@@ -89,14 +91,29 @@ func timeless(s string) string {
 // tagFlag finds the names that a command gives to images.
 var tagFlag = regexp.MustCompile(`-t (\S+)`)
 
-// keepImages removes the images that a command makes when the test is over,
-// unless somebody had them before.
-func keepImages(t *testing.T, command string) {
-	for _, m := range tagFlag.FindAllStringSubmatch(command, -1) {
-		if exec.Command("docker", "image", "inspect", m[1]).Run() == nil {
-			continue
+// setAside makes the names that the steps give to images free, and gives them
+// back to whoever had them when the test is over.
+func setAside(t *testing.T, steps []step) {
+	t.Helper()
+	w := newWork(t)
+	docker := func(args ...string) error { return exec.Command("docker", args...).Run() }
+	seen := make(map[string]bool)
+	for _, s := range steps {
+		for _, m := range tagFlag.FindAllStringSubmatch(s.command, -1) {
+			name := m[1]
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+			kept := fmt.Sprintf("%s:kept%d", w.name, len(seen))
+			had := docker("tag", name, kept) == nil && docker("rmi", name) == nil
+			t.Cleanup(func() {
+				_ = docker("rmi", "-f", name)
+				if had && (docker("tag", kept, name) != nil || docker("rmi", kept) != nil) {
+					t.Errorf("%s is called %s now", name, kept)
+				}
+			})
 		}
-		t.Cleanup(func() { _ = exec.Command("docker", "rmi", "-f", m[1]).Run() })
 	}
 }
 
