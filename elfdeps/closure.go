@@ -16,8 +16,13 @@ type Closure struct {
 type Program struct {
 	Name    string    // as asked for
 	Loader  *Loader   // nil for a program that the kernel alone starts
-	Objects []*Object // in load order; the program itself is the first
+	Objects []*Object // in load order: the program, but for what its DT_FILTER names, which comes first
+
+	self *Object
 }
+
+// Self returns the program's own object, one of Objects.
+func (p *Program) Self() *Object { return p.self }
 
 // An Object is one file that the kernel or the loader opens for a program.
 type Object struct {

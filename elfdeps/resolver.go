@@ -96,7 +96,7 @@ func (s *search) program(name string) (*Program, error) {
 		return nil, fmt.Errorf("an ELF file of type %v, neither program nor library", c.file.Type)
 	}
 	self := &Object{File: c.file, Path: name, id: c.id}
-	p := &Program{Name: name, Objects: []*Object{self}}
+	p := &Program{Name: name, Objects: []*Object{self}, self: self}
 	if c.file.Static() {
 		return p, nil
 	}

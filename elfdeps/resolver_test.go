@@ -261,3 +261,27 @@ func BenchmarkResolve(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(names)), "programs")
 }
+
+// A filter that the program names is looked at first.
+func TestSelfIsTheProgramWhateverComesFirst(t *testing.T) {
+	root := elftest.MustRoot(t, `
+		/bin/app      elf interp=/lib64/ld.so needed=liba.so filter=libf.so
+		/bin/static   elf static
+		/lib64/ld.so  elf soname=ld.so glibc=/lib64/
+		/lib64/liba.so elf soname=liba.so
+		/lib64/libf.so elf soname=libf.so
+	`)
+	r := elfdeps.Resolver{FS: root}
+	c, err := r.Resolve(t.Context(), "/bin/app", "/bin/static")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range c.Programs {
+		if p.Self().Path != p.Name || !slices.Contains(p.Objects, p.Self()) {
+			t.Errorf("%s: got %s", p.Name, p.Self().Path)
+		}
+	}
+	if first := c.Programs[0].Objects[0].Path; first != "/lib64/libf.so" {
+		t.Errorf("%s comes first", first)
+	}
+}

@@ -2,6 +2,7 @@ package pack
 
 import (
 	"archive/tar"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -193,7 +194,7 @@ func memberHeader(name string, size int64) []byte {
 
 // ownHeader encodes a header that we made up and that therefore is valid.
 func ownHeader(h *tar.Header) []byte {
-	b, err := tarHeader(h)
+	b, err := tarHeader(&bytes.Buffer{}, h)
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -27,19 +28,28 @@ const blockSize = 512 // of a tar
 
 // TreeLayer returns the layer that creates a whole tree, with no mtime later
 // than latest. Contents are read from the tree's host while the layer is
-// written; an entry that has changed since makes WriteTo fail.
-func TreeLayer(t *rootfs.Tree, latest time.Time) Layer { return &treeLayer{t, latest} }
+// written; an entry that has changed since makes WriteTo fail. The tree must not
+// change any more.
+func TreeLayer(t *rootfs.Tree, latest time.Time) Layer {
+	l := &treeLayer{tree: t, latest: latest}
+	l.size = sync.OnceValues(l.measure)
+	return l
+}
 
 type treeLayer struct {
 	tree   *rootfs.Tree
 	latest time.Time
+	size   func() (int64, error) // measure, called once
 }
 
-// Size adds up headers and padded contents.
-func (l *treeLayer) Size() (int64, error) {
+func (l *treeLayer) Size() (int64, error) { return l.size() }
+
+// measure adds up headers and padded contents.
+func (l *treeLayer) measure() (int64, error) {
 	size := int64(2 * blockSize)
+	var buf bytes.Buffer
 	for e := range l.tree.All() {
-		h, err := l.header(e)
+		h, err := l.header(&buf, e)
 		if err != nil {
 			return 0, err
 		}
@@ -50,8 +60,9 @@ func (l *treeLayer) Size() (int64, error) {
 
 func (l *treeLayer) WriteTo(w io.Writer) (int64, error) {
 	var n int64
+	var buf bytes.Buffer
 	for e := range l.tree.All() {
-		m, err := l.writeEntry(w, e)
+		m, err := l.writeEntry(w, &buf, e)
 		n += m
 		if err != nil {
 			return n, fmt.Errorf("%s: %w", e.Path, err)
@@ -61,13 +72,13 @@ func (l *treeLayer) WriteTo(w io.Writer) (int64, error) {
 	return n + int64(m), err
 }
 
-func (l *treeLayer) writeEntry(w io.Writer, e *rootfs.Entry) (int64, error) {
-	h, err := l.header(e)
+func (l *treeLayer) writeEntry(w io.Writer, buf *bytes.Buffer, e *rootfs.Entry) (int64, error) {
+	h, err := l.header(buf, e)
 	if err != nil {
 		return 0, err
 	}
 	n, err := w.Write(h)
-	if err != nil || contentSize(e) == 0 {
+	if err != nil || !hasContents(e) {
 		return int64(n), err
 	}
 	m, err := writeContents(w, e)
@@ -78,25 +89,23 @@ func (l *treeLayer) writeEntry(w io.Writer, e *rootfs.Entry) (int64, error) {
 	return int64(n) + m + int64(p), err
 }
 
-// writeContents copies exactly the bytes that the header promises.
+// writeContents copies the bytes that the header promises: an open entry has
+// just as many. Empty files are opened too, because those of /proc only seem so.
 func writeContents(w io.Writer, e *rootfs.Entry) (n int64, err error) {
 	f, err := e.Open()
 	if err != nil {
 		return 0, err
 	}
-	n, err = io.Copy(w, io.LimitReader(f, e.Size))
+	n, err = io.Copy(w, f)
 	if cerr := f.Close(); err == nil {
 		err = cerr
-	}
-	if err == nil && n != e.Size {
-		err = rootfs.ErrChanged
 	}
 	return n, err
 }
 
 // header returns the tar header of an entry, PAX records included where USTAR
-// cannot say it.
-func (l *treeLayer) header(e *rootfs.Entry) ([]byte, error) {
+// cannot say it, in buf's bytes.
+func (l *treeLayer) header(buf *bytes.Buffer, e *rootfs.Entry) ([]byte, error) {
 	if strings.HasPrefix(path.Base(e.Path), ".wh.") {
 		return nil, fmt.Errorf("%s: a name that begins with .wh. deletes files in an image", e.Path)
 	}
@@ -131,18 +140,21 @@ func (l *treeLayer) header(e *rootfs.Entry) ([]byte, error) {
 		}
 		h.PAXRecords["SCHILY.xattr."+name] = value
 	}
-	return tarHeader(h)
+	return tarHeader(buf, h)
 }
 
-// tarHeader encodes h: in USTAR if that can hold it, else with PAX records.
-func tarHeader(h *tar.Header) ([]byte, error) {
-	var b bytes.Buffer
-	err := tar.NewWriter(&b).WriteHeader(h)
-	return b.Bytes(), err
+// tarHeader encodes h: in USTAR if that can hold it, else with PAX records. It
+// returns the bytes of buf, which are its own until buf is used again.
+func tarHeader(buf *bytes.Buffer, h *tar.Header) ([]byte, error) {
+	buf.Reset()
+	err := tar.NewWriter(buf).WriteHeader(h)
+	return buf.Bytes(), err
 }
+
+func hasContents(e *rootfs.Entry) bool { return e.Mode.IsRegular() && e.Hardlink == "" }
 
 func contentSize(e *rootfs.Entry) int64 {
-	if !e.Mode.IsRegular() || e.Hardlink != "" {
+	if !hasContents(e) {
 		return 0
 	}
 	return e.Size

@@ -128,6 +128,29 @@ func layerBytes(t testing.TB, l pack.Layer) []byte {
 	return b.Bytes()
 }
 
+// A file of /proc says that it is empty, and is not.
+func TestLayerRefusesContentsThatAreMadeUp(t *testing.T) {
+	if _, err := os.Stat("/proc/version"); err != nil {
+		t.Skip(err)
+	}
+	l := pack.TreeLayer(hostTree(t, "/", "/proc/version"), epoch)
+	want := "/proc/version: /proc/version: its contents are made up when it is read, so they cannot be part of an image"
+	if _, err := pack.WriteLayer(io.Discard, l); err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
+func TestLayerMeasuresItselfOnce(t *testing.T) {
+	l := pack.TreeLayer(sampleTree(t), epoch)
+	size, err := l.Size()
+	if err != nil || size != int64(len(layerBytes(t, l))) {
+		t.Errorf("got %d, %v", size, err)
+	}
+	if n := testing.AllocsPerRun(10, func() { _, _ = l.Size() }); n != 0 {
+		t.Errorf("Size allocates %v times", n)
+	}
+}
+
 func TestLayerListsEveryKindOfEntry(t *testing.T) {
 	got := listing(t, layerBytes(t, pack.TreeLayer(sampleTree(t), epoch)))
 	var kept []string

@@ -3,6 +3,8 @@ package rootfs_test
 import (
 	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/harvest-oci/harvest/rootfs"
@@ -98,6 +100,52 @@ func TestAddHostTreeOfTheWholeRoot(t *testing.T) {
 		/mnt/usr/bin    dir 0755
 		/mnt/usr/bin/x  file 0755 1
 	`)
+}
+
+// Names on Linux are bytes.
+func TestNamesNeedNotBeUTF8(t *testing.T) {
+	dir := onDisk(t, "/d/empty dir 0755")
+	if err := os.Mkdir(filepath.Join(dir, "d/dir\xfe"), 0o755); err != nil {
+		t.Skip("the file system wants UTF-8:", err)
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "d/dir\xfe/f\xff"), []byte("x"), 0o644))
+	must(t, os.Symlink("dir\xfe", filepath.Join(dir, "d/l\xfd")))
+	host, tree := openHost(t, dir), &rootfs.Tree{}
+	must(t, tree.AddHostTree(host, "/d", "/to", forTest))
+	same(t, listing(tree), `
+		/to dir 0755
+		/to/dir`+"\xfe"+` dir 0755
+		/to/dir`+"\xfe/f\xff"+` file 0644 1
+		/to/empty dir 0755
+		/to/l`+"\xfd"+` link dir`+"\xfe")
+	for name, fsys := range map[string]fs.FS{"d/l\xfd/f\xff": host, "to/l\xfd/f\xff": tree} {
+		if data, err := fs.ReadFile(fsys, name); err != nil || string(data) != "x" {
+			t.Errorf("%T: %q, %v", fsys, data, err)
+		}
+	}
+	must(t, tree.Stage(t.Context(), t.TempDir(), epoch))
+}
+
+func TestAddHostAsPutsNoFileInAFoldersPlace(t *testing.T) {
+	host := hostOf(t, `
+		/etc/f     file 0644 1
+		/etc/g     file 0644 1
+		/usr/bin   dir 0755
+		/bin       link usr/bin
+		/dangling  link gone
+	`)
+	for dst, want := range map[string]string{
+		"/usr/bin":  "two inputs for /usr/bin: a folder (on the host) and a file from /etc/f (added for test)",
+		"/bin/":     "two inputs for /bin: a link to usr/bin (on the host) and a file from /etc/f (added for test)",
+		"/bin/../":  "two inputs for /: a folder (on the host) and a file from /etc/f (added for test)",
+		"/dangling": "",
+		"/etc/g":    "",
+		"/bin/f":    "",
+	} {
+		tree := &rootfs.Tree{}
+		wantError(t, tree.AddHostAs(host, "/etc/f", dst, forTest), want)
+		must(t, tree.AddHostAs(host, "/etc", "/usr", forTest))
+	}
 }
 
 func TestASocketIsRefusedByName(t *testing.T) {

@@ -17,6 +17,10 @@ import (
 // longer the one that was listed: gone, or of another inode, size or mtime.
 var ErrChanged = errors.New("file changed while packing")
 
+// errMadeUp is why files such as those of /proc cannot be read: they are of
+// another length than they say, and of another one next time.
+var errMadeUp = errors.New("its contents are made up when it is read, so they cannot be part of an image")
+
 // An Entry is one path of a tree. Its contents stay on the host until it is
 // opened.
 type Entry struct {
@@ -78,9 +82,10 @@ func (e *Entry) For(why Reason) *Entry {
 	return e
 }
 
-// Open opens the contents of a regular file. If the host's file is not the one
-// that was listed, Open, or later Close, returns an error that wraps
-// [ErrChanged].
+// Open opens the contents of a regular file, of which Size bytes can be read,
+// neither more nor less. If the host's file is not the one that was listed, Open,
+// Read or Close returns an error that wraps [ErrChanged]; if it has more or less
+// in it than its size, as in /proc, Read returns an error.
 func (e *Entry) Open() (fs.File, error) {
 	switch {
 	case !e.Mode.IsRegular():
@@ -95,7 +100,7 @@ func (e *Entry) Open() (fs.File, error) {
 		}
 		return nil, &fs.PathError{Op: "open", Path: e.Source, Err: bare(err)}
 	}
-	hf := &hostFile{f: f, entry: e}
+	hf := &hostFile{f: f, entry: e, left: e.Size}
 	if err := hf.check(); err != nil {
 		f.Close()
 		return nil, err
@@ -235,11 +240,45 @@ func (f *memFile) Close() error               { return nil }
 type hostFile struct {
 	f     *os.File
 	entry *Entry
+	left  int64 // bytes that are still to come
+	more  [1]byte
 }
 
 func (f *hostFile) Stat() (fs.FileInfo, error)              { return fileInfo{f.entry}, nil }
-func (f *hostFile) Read(p []byte) (int, error)              { return f.f.Read(p) }
 func (f *hostFile) ReadAt(p []byte, off int64) (int, error) { return f.f.ReadAt(p, off) }
+
+// Read holds the file to the size that it was listed with.
+func (f *hostFile) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if f.left == 0 {
+		return 0, f.end()
+	}
+	n, err := f.f.Read(p[:min(int64(len(p)), f.left)])
+	f.left -= int64(n)
+	if errors.Is(err, io.EOF) {
+		err = f.lied()
+	}
+	return n, err
+}
+
+// end returns io.EOF if the file has no more to give.
+func (f *hostFile) end() error {
+	n, err := f.f.Read(f.more[:])
+	if n > 0 {
+		return f.lied()
+	}
+	return err
+}
+
+// lied says why the file is of another length than it was listed with.
+func (f *hostFile) lied() error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%s: %w", f.entry.Source, errMadeUp)
+}
 
 // Close closes the file and says whether it changed while it was open.
 func (f *hostFile) Close() error {

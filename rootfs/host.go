@@ -158,7 +158,7 @@ func (h *Host) Stat(name string) (fs.FileInfo, error) { return h.stat(name, true
 func (h *Host) Lstat(name string) (fs.FileInfo, error) { return h.stat(name, false) }
 
 func (h *Host) stat(name string, last bool) (fs.FileInfo, error) {
-	if !fs.ValidPath(name) {
+	if !validPath(name) {
 		return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrInvalid}
 	}
 	real, err := h.resolve(name, last)
@@ -179,7 +179,7 @@ func (rootInfo) Name() string { return "." }
 
 // ReadLink returns the target of a symbolic link, unchanged.
 func (h *Host) ReadLink(name string) (string, error) {
-	if !fs.ValidPath(name) {
+	if !validPath(name) {
 		return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrInvalid}
 	}
 	real, err := h.resolve(name, false)
@@ -196,7 +196,7 @@ func (h *Host) ReadLink(name string) (string, error) {
 // Open opens a folder or a regular file; anything else, which could block or
 // act when opened, is an error.
 func (h *Host) Open(name string) (fs.File, error) {
-	if !fs.ValidPath(name) {
+	if !validPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 	}
 	real, err := h.resolve(name, true)
@@ -221,18 +221,36 @@ func (h *Host) open(real string) (*os.File, error) {
 
 // ReadDir lists a folder, sorted by name.
 func (h *Host) ReadDir(name string) ([]fs.DirEntry, error) {
-	if !fs.ValidPath(name) {
+	if !validPath(name) {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fs.ErrInvalid}
 	}
 	real, err := h.RealPath(name)
 	if err != nil {
 		return nil, err
 	}
+	return h.readDir(real)
+}
+
+// readDir lists the folder at a path without links.
+func (h *Host) readDir(real string) ([]fs.DirEntry, error) {
 	list, err := os.ReadDir(h.osPath(real))
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: rooted(name), Err: bare(err)}
+		return nil, &fs.PathError{Op: "open", Path: real, Err: bare(err)}
 	}
 	return list, nil
+}
+
+// folderAt returns, as a side of a conflict, what h has at a path that leads to a
+// folder, nil if it leads to none.
+func (h *Host) folderAt(name string) *Entry {
+	if info, err := h.Stat(fsName(name)); err != nil || !info.IsDir() {
+		return nil
+	}
+	e, err := h.Entry(name)
+	if err != nil {
+		return nil
+	}
+	return e.For(Reason{Kind: "on the host"})
 }
 
 // linksToDir reports whether h, which may be nil, has a link to a folder there.

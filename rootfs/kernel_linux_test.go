@@ -67,7 +67,28 @@ func FuzzHostWalksAsTheKernelDoes(f *testing.F) {
 			t.Fatalf("%q with links %q:\n got %s, %v\nwant %s, %v", name, targets, got, gotErr, want, wantErr)
 		}
 		mirrored(t, host, name, got, gotErr)
+		fastIsSlow(t, dir, name)
 	})
+}
+
+// fastIsSlow checks that the steps that a host remembers change nothing: neither
+// for name and its parts, nor when asked again.
+func fastIsSlow(t *testing.T, dir, name string) {
+	t.Helper()
+	host := openHost(t, dir)
+	names := []string{name, "/" + name, name + "/", name + "/f", "d/" + name, name + "/../f", name}
+	for i := range name {
+		names = append(names, name[:i])
+	}
+	for _, name := range names {
+		for _, last := range []bool{true, false, true} {
+			got, gotErr := rootfs.Resolve(host, name, last)
+			want, wantErr := rootfs.ResolveSlowly(host, name, last)
+			if fmt.Sprint(gotErr) != fmt.Sprint(wantErr) || gotErr == nil && got != want {
+				t.Fatalf("%q, last %t:\n got %s, %v\nwant %s, %v", name, last, got, gotErr, want, wantErr)
+			}
+		}
+	}
 }
 
 // mirrored checks that a tree to which name is added walks as its host does.

@@ -86,3 +86,17 @@ func fsName(rooted string) string {
 	}
 	return rooted[1:]
 }
+
+// validPath is [fs.ValidPath] for names that are bytes: those of a Linux host
+// need not be UTF-8.
+func validPath(name string) bool {
+	if name == "." {
+		return true
+	}
+	for elem := range strings.SplitSeq(name, "/") {
+		if elem == "" || elem == "." || elem == ".." {
+			return false
+		}
+	}
+	return true
+}

@@ -3,7 +3,6 @@ package rootfs
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -79,9 +78,7 @@ func (s *stager) file(e *Entry) (err error) {
 		return err
 	}
 	defer func() { err = cmp.Or(err, dst.Close()) }()
-	if _, err := io.CopyN(dst, contextReader{s.ctx, src}, e.Size); errors.Is(err, io.EOF) {
-		return e.changed()
-	} else if err != nil {
+	if _, err := io.Copy(dst, contextReader{s.ctx, src}); err != nil {
 		return err
 	}
 	if err := s.attributes(e); err != nil {

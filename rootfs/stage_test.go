@@ -143,6 +143,20 @@ func TestStageRefusesAFileThatChanged(t *testing.T) {
 	wantError(t, tree.Stage(t.Context(), t.TempDir(), epoch), "staging /etc/group: /etc/group: file changed while packing")
 }
 
+func TestStageRefusesContentsThatAreMadeUp(t *testing.T) {
+	system := openHost(t, "/")
+	for _, name := range []string{"/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled"} {
+		if _, err := os.Stat(name); err != nil {
+			t.Log(err)
+			continue
+		}
+		tree := &rootfs.Tree{}
+		must(t, tree.AddHostAs(system, name, "/f", forTest))
+		wantError(t, tree.Stage(t.Context(), t.TempDir(), epoch),
+			"staging /f: "+name+": its contents are made up when it is read, so they cannot be part of an image")
+	}
+}
+
 // An ordinary user can write nothing into a folder of mode 0000, so modes come
 // last, and those of inner folders before those of outer ones.
 func TestStageFillsFoldersThatNobodyMayEnter(t *testing.T) {

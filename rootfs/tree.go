@@ -68,7 +68,8 @@ func (t *Tree) AddHost(h *Host, name string, why Reason) error {
 }
 
 // AddHostAs adds the host's file or folder src, its links followed, under the
-// path dst. Folders on the way to dst are the host's own where it has them.
+// path dst. Folders on the way to dst are the host's own where it has them; a
+// file in the place of one is a *[ConflictError].
 func (t *Tree) AddHostAs(h *Host, src, dst string, why Reason) error {
 	real, err := h.RealPath(src)
 	if err != nil {
@@ -79,7 +80,13 @@ func (t *Tree) AddHostAs(h *Host, src, dst string, why Reason) error {
 		return err
 	}
 	e.Path = rooted(dst)
-	return t.addBelow(h, e.For(why))
+	e.For(why)
+	if _, err := t.RealPath(dst); err != nil && !e.Mode.IsDir() {
+		if have := h.folderAt(e.Path); have != nil {
+			return &ConflictError{Path: e.Path, Have: have, Want: e}
+		}
+	}
+	return t.addBelow(h, e)
 }
 
 // AddHostTree adds src with everything below it under the path dst, into the
@@ -93,17 +100,29 @@ func (t *Tree) AddHostTree(h *Host, src, dst string, why Reason) error {
 	if err != nil {
 		return err
 	}
-	return fs.WalkDir(h, fsName(real), func(name string, _ fs.DirEntry, err error) error {
-		if err != nil {
+	return t.addTree(h, real, rooted(dst), why)
+}
+
+// addTree adds src, a path of the host without links, under the path dst.
+func (t *Tree) addTree(h *Host, src, dst string, why Reason) error {
+	e, err := h.Entry(src)
+	if err != nil {
+		return err
+	}
+	e.Path = dst
+	if err := t.addBelow(h, e.For(why)); err != nil || !e.Mode.IsDir() {
+		return err
+	}
+	list, err := h.readDir(src)
+	if err != nil {
+		return err
+	}
+	for _, d := range list {
+		if err := t.addTree(h, join(src, d.Name()), join(dst, d.Name()), why); err != nil {
 			return err
 		}
-		e, err := h.Entry(name)
-		if err != nil {
-			return err
-		}
-		e.Path = path.Join(rooted(dst), strings.TrimPrefix("/"+name, real))
-		return t.addBelow(h, e.For(why))
-	})
+	}
+	return nil
 }
 
 // mirror returns a lookup that takes each path over from the host before it
@@ -279,15 +298,13 @@ func (t *Tree) list() []*Entry {
 		}
 	}
 	slices.SortFunc(sorted, func(a, b *Entry) int { return strings.Compare(a.Path, b.Path) })
-	type inode struct{ dev, ino uint64 }
 	first := make(map[inode]*Entry)
 	for _, e := range sorted {
 		e.Hardlink = ""
 		if !e.Mode.IsRegular() || e.seen == nil {
 			continue
 		}
-		st := statOf(e.seen)
-		id := inode{st.dev, st.ino}
+		id := e.inode()
 		if f := first[id]; f != nil {
 			e.Hardlink = f.Path
 		} else {
@@ -296,6 +313,23 @@ func (t *Tree) list() []*Entry {
 	}
 	t.sorted = sorted
 	return sorted
+}
+
+// An inode is what hard links of one file have in common.
+type inode struct {
+	dev, ino uint64
+	source   string // of a file that says it has one name alone
+}
+
+// inode identifies the file behind an entry. Some file systems give one number
+// to several files, so a file without other names is only what lies at its path.
+func (e *Entry) inode() inode {
+	st := statOf(e.seen)
+	id := inode{dev: st.dev, ino: st.ino}
+	if st.links <= 1 {
+		id.source = e.Source
+	}
+	return id
 }
 
 // Size returns the bytes of all contents, hard-linked ones counted once.

@@ -18,9 +18,24 @@ func (t *Tree) look(p string) (fs.FileMode, string, error) {
 // is followed.
 func (t *Tree) RealPath(name string) (string, error) { return resolve(name, true, t.look) }
 
+// Way returns what the kernel meets when it opens name: every folder that it
+// searches and every link that it follows, but for the root folder, in this
+// order, and then what name leads to.
+func (t *Tree) Way(name string) ([]*Entry, error) {
+	var way []*Entry
+	_, err := resolve(name, true, func(p string) (fs.FileMode, string, error) {
+		mode, link, err := t.look(p)
+		if err == nil {
+			way = append(way, t.entries[p])
+		}
+		return mode, link, err
+	})
+	return way, err
+}
+
 // find returns the entry that name leads to.
 func (t *Tree) find(op, name string, last bool) (*Entry, error) {
-	if !fs.ValidPath(name) {
+	if !validPath(name) {
 		return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
 	}
 	p, err := resolve(name, last, t.look)
@@ -76,7 +91,7 @@ func (t *Tree) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &treeDir{info: info, entries: t.children(e.Path)}, nil
+	return &treeDir{name: name, info: info, entries: t.children(e.Path)}, nil
 }
 
 // ReadDir lists a folder, sorted by name.
@@ -110,6 +125,7 @@ func (t *Tree) children(dir string) []fs.DirEntry {
 
 // treeDir is an open folder of a tree.
 type treeDir struct {
+	name    string
 	info    fs.FileInfo
 	entries []fs.DirEntry
 }
@@ -118,7 +134,7 @@ func (d *treeDir) Stat() (fs.FileInfo, error) { return d.info, nil }
 func (d *treeDir) Close() error               { return nil }
 
 func (d *treeDir) Read([]byte) (int, error) {
-	return 0, &fs.PathError{Op: "read", Path: d.info.Name(), Err: syscall.EISDIR}
+	return 0, &fs.PathError{Op: "read", Path: d.name, Err: syscall.EISDIR}
 }
 
 func (d *treeDir) ReadDir(n int) ([]fs.DirEntry, error) {

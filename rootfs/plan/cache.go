@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"errors"
+	"io/fs"
 	"iter"
 	"path"
 	"slices"
@@ -46,7 +48,7 @@ func (b *builder) pathFile(l *elfdeps.Loader) error {
 	}
 	why := rootfs.Reason{Kind: "generated", From: l.Path, Text: "list of library directories"}
 	if len(dirs) == 0 {
-		if _, err := b.host.Stat(l.PathFile[1:]); err != nil {
+		if _, err := b.host.Stat(l.PathFile[1:]); errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		why.Kind = "loader"

@@ -85,6 +85,82 @@ func TestTwoInputsForOnePath(t *testing.T) {
 	}
 }
 
+// Engines mount over these folders, and refuse an image that has a file there.
+func TestAFileCannotTakeAFoldersPlace(t *testing.T) {
+	host := onDisk(t, merged+`
+		/proc       dir
+		/d/file     text x
+		/d/to/tmp   -> /d/file
+		/d/ok/tmp   -> /d/other
+		/d/ok/run   -> var
+		/d/ok/var   dir
+	`)
+	for _, tt := range []struct{ line, want string }{
+		{"--bin echo:/dev", "two inputs for /dev: a file from /usr/bin/echo (program for --bin /usr/bin/echo:/dev) and a folder (skeleton)"},
+		{"--bin echo:/dev --bare", "two inputs for /dev: a file from /usr/bin/echo (program for --bin /usr/bin/echo:/dev) and a folder (skeleton)"},
+		{"--bin echo --add /d/file:/tmp", "two inputs for /tmp: a file from /d/file (added for --add /d/file:/tmp) and a folder (skeleton)"},
+		{"--bin echo --add /d/file:/tmp --layout flat", "two inputs for /tmp: a file from /d/file (added for --add /d/file:/tmp) and a folder (skeleton)"},
+		{"--bin echo --add /d/file:/var", "two inputs for /var: a file from /d/file (added for --add /d/file:/var) and a folder (folder for /var/tmp)"},
+		{"--bin echo --add /d/to:/", "two inputs for /tmp: a link to /d/file (added for --add /d/to:/) and a folder (skeleton)"},
+		{"--bin echo:/proc", "two inputs for /proc: a folder (on the host) and a file from /usr/bin/echo (program for --bin /usr/bin/echo:/proc)"},
+		{"--bin bash:/bin", "two inputs for /bin: a link to usr/bin (on the host) and a file from /usr/bin/bash (program for --bin /usr/bin/bash:/bin)"},
+		{"--bin init:/usr/lib/gnu --bare", "two inputs for /usr/lib/gnu: a folder (on the host) and a file from /usr/sbin/init (program for --bin /usr/sbin/init:/usr/lib/gnu)"},
+	} {
+		err := makeError(t, host, tt.line+" --add /d/file")
+		var conflict *rootfs.ConflictError
+		if !errors.As(err, &conflict) || err.Error() != tt.want {
+			t.Errorf("%s\n got %v\nwant %s", tt.line, err, tt.want)
+		}
+	}
+	makePlan(t, host, "--bin init:/sys --bare")
+	p := makePlan(t, host, "--bin init --add /d/ok:/")
+	same(t, below(listing(p), "/run", "/tmp", "/d/"), `
+		/d/other dir 0755
+		/run -> var
+		/tmp -> /d/other
+	`)
+}
+
+func TestAProgramThatIsGivenTwiceIsOne(t *testing.T) {
+	host := onDisk(t, merged)
+	p := makePlan(t, host, "--bin bash --bin echo --bin /usr/bin/bash --bin bash:/opt/sh --bin bash:/opt/sh")
+	same(t, strings.Join(p.Programs, " "), "/usr/bin/bash /usr/bin/echo /opt/sh")
+	if got := len(p.Closure.Programs); got != 3 {
+		t.Errorf("the closure has %d programs", got)
+	}
+}
+
+func TestAPlanThatFailedHasNoTree(t *testing.T) {
+	host := onDisk(t, merged+`
+		/opt/app  elf interp=/lib64/ld.so needed=/opt/lib/libx.so,libc.so.6
+		/opt/lib/libx.so  elf soname=libx.so
+	`)
+	for _, line := range []string{"", "--bin gone", "--bin /opt/app --layout flat", "--bin bash:/dev"} {
+		if p, err := plan.Make(t.Context(), host, spec(t, line)); err == nil || p.Tree != nil {
+			t.Errorf("%s: got a tree with %v", line, err)
+		}
+	}
+}
+
+func TestResolveGoesOnWithoutWhatIsNotFound(t *testing.T) {
+	host := onDisk(t, merged+`
+		/usr/bin/app  elf interp=/lib64/ld.so needed=libgone.so
+	`)
+	closure, err := plan.Resolve(t.Context(), host, spec(t, "--bin gone --bin app --bin /opt/gone --bin bash"))
+	var notFound *plan.NotFoundError
+	var missing *elfdeps.MissingError
+	if !errors.As(err, &notFound) || !errors.As(err, &missing) || !strings.Contains(err.Error(), "\n/opt/gone: no such file or directory\n") {
+		t.Errorf("got %v", err)
+	}
+	if len(closure.Programs) != 2 || closure.Program("/usr/bin/bash") == nil {
+		t.Errorf("the closure is of %v", closure.Programs)
+	}
+	closure, err = plan.Resolve(t.Context(), host, spec(t, "--bin gone"))
+	if err == nil || closure == nil || len(closure.Programs) != 0 {
+		t.Errorf("got %v, %v", closure, err)
+	}
+}
+
 func TestAnUnmetNeedComesWithWhatWasFound(t *testing.T) {
 	host := onDisk(t, merged+`
 		/usr/bin/app  elf interp=/lib64/ld.so needed=libgone.so,libc.so.6

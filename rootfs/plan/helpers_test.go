@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,14 +50,35 @@ const plainRoot = `
 func onDisk(t testing.TB, text string) *rootfs.Host {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, elftest.MustRoot(t, text)); err != nil {
+	root := elftest.MustRoot(t, text)
+	if err := os.CopyFS(dir, root); err != nil {
 		t.Fatal(err)
 	}
+	setModes(t, root, dir)
 	host, err := rootfs.OpenHost(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return host
+}
+
+// setModes gives the copies of files and folders in dir their modes, which
+// [os.CopyFS] does not.
+func setModes(t testing.TB, root fs.FS, dir string) {
+	t.Helper()
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.Type()&fs.ModeSymlink != 0 || name == "." {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		return os.Chmod(filepath.Join(dir, name), info.Mode())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // spec parses a command line, of which it knows the flags that a Spec is made of.

@@ -40,15 +40,15 @@ func (v Violation) String() string {
 	return fmt.Sprintf("in the image %s would load %s as %s instead of the host's %s", v.Program, v.Image, v.Name, v.Host)
 }
 
-// checkLaw resolves every program inside the tree and compares.
-func (p *Plan) checkLaw(ctx context.Context, host *rootfs.Host) error {
-	r := elfdeps.Resolver{FS: p.Tree}
+// checkLaw resolves every program inside the tree, and compares.
+func (p *Plan) checkLaw(ctx context.Context, host *rootfs.Host, tree *rootfs.Tree) error {
+	r := elfdeps.Resolver{FS: tree}
 	inside, err := r.Resolve(ctx, p.Programs...)
 	if len(inside.Programs) < len(p.Programs) {
 		return fmt.Errorf("inside the image: %w", err)
 	}
 	same := func(want, got *elfdeps.Object) bool {
-		return want.Same(got) || copies(host, want.Path, p.Tree, got.Path)
+		return want.Same(got) || copies(host, want.Path, tree, got.Path)
 	}
 	var violations []Violation
 	for i, program := range p.Closure.Programs {
@@ -80,7 +80,7 @@ func copies(host *rootfs.Host, want string, tree *rootfs.Tree, got string) bool 
 // the name of the program among them.
 func compare(host, image *elfdeps.Program, same func(want, got *elfdeps.Object) bool) []Violation {
 	var violations []Violation
-	if w, g := itself(host), itself(image); !same(w, g) {
+	if w, g := host.Self(), image.Self(); !same(w, g) {
 		violations = append(violations, Violation{image.Name, image.Name, w.Path, g.Path})
 	}
 	want, got := answers(host), answers(image)

@@ -51,7 +51,7 @@ func (b *builder) mirror() error {
 		}
 		b.plan.Programs = append(b.plan.Programs, cmp.Or(in.Dest, p.Name))
 		why := needed(p)
-		self := itself(p)
+		self := p.Self()
 		for _, o := range p.Objects {
 			if o == self {
 				continue
@@ -87,7 +87,7 @@ func (b *builder) flat() error {
 }
 
 func (b *builder) flatObjects(p *elfdeps.Program) error {
-	why, self := needed(p), itself(p)
+	why, self := needed(p), p.Self()
 	for _, o := range p.Objects {
 		for _, n := range o.Needs {
 			dest := flatLibraries + "/" + path.Base(n.Name)
@@ -139,11 +139,12 @@ func (b *builder) flatTop(why rootfs.Reason) error {
 	)
 }
 
-// addMissing adds entries at paths where nobody has put something. A folder
-// gives its mode to one that is there only because something lies in it.
+// addMissing adds files and links at paths where nobody has put something, and
+// folders, which tolerate nothing else in their place but a link to a folder. A
+// folder gives its mode to one that is there only because something lies in it.
 func (b *builder) addMissing(why rootfs.Reason, entries ...*rootfs.Entry) error {
 	for _, e := range entries {
-		if have, err := b.tree.Lstat(e.Path[1:]); err == nil && !(have.IsDir() && e.Mode.IsDir()) {
+		if !e.Mode.IsDir() && b.taken(e.Path) {
 			continue
 		}
 		if err := b.tree.Add(e.For(why)); err != nil {

@@ -5,8 +5,9 @@
 //
 // A tree is right when every program, resolved inside the tree, gets under each
 // name the same file as on the host. Make checks this with the same resolver
-// before it returns, so a plan that exists is one whose programs will start. A
-// tree that breaks it is a *[LawError], never a plan.
+// before it returns, so a plan with a tree is one whose programs will start. A
+// tree that breaks it is a *[LawError] and is not returned. Programs that the
+// image's user may not execute are an *[AccessError].
 //
 // # Layouts
 //
@@ -21,6 +22,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/harvest-oci/harvest/elfdeps"
@@ -62,9 +64,9 @@ func (in Input) String() string {
 
 // A Plan is a root file system that is to be, with the reasons for it.
 type Plan struct {
-	Tree     *rootfs.Tree
+	Tree     *rootfs.Tree     // nil if Make failed
 	Closure  *elfdeps.Closure // on the host
-	Programs []string         // paths in the image, in the order of the Spec
+	Programs []string         // paths in the image, in the order of the Spec, each once
 	Arch     elfdeps.Arch     // of all programs
 	Notes    []string         // what the user should know, a sentence each
 }
@@ -72,10 +74,11 @@ type Plan struct {
 // SearchPath is where a program that is given by its bare name is looked for.
 var SearchPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// Make returns a plan for spec. If needs are unmet, it returns the closure that
-// it found and an error that wraps *[elfdeps.MissingError].
+// Make returns a plan for spec. With an error comes a plan without a tree: if
+// needs are unmet, which is an error that wraps *[elfdeps.MissingError], it has
+// the closure that was found.
 func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
-	p := &Plan{Tree: &rootfs.Tree{}}
+	p := &Plan{}
 	spec, err := spec.located(host)
 	if err != nil {
 		return p, err
@@ -87,20 +90,32 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	if p.Arch, err = architecture(p.Closure); err != nil {
 		return p, err
 	}
-	b := builder{plan: p, host: host, spec: spec, tree: p.Tree}
+	b := builder{plan: p, host: host, spec: spec, tree: &rootfs.Tree{}}
 	if err := b.build(); err != nil {
 		return p, err
 	}
-	return p, p.checkLaw(ctx, host)
+	if err := b.access(); err != nil {
+		return p, err
+	}
+	if err := p.checkLaw(ctx, host, b.tree); err != nil {
+		return p, err
+	}
+	p.Tree = b.tree
+	return p, nil
 }
 
 // Resolve returns the closure of programs alone, whose names are as in a [Spec].
+// With an error comes the closure of those that could be found.
 func Resolve(ctx context.Context, host *rootfs.Host, spec Spec) (*elfdeps.Closure, error) {
-	spec, err := spec.located(host)
-	if err != nil {
-		return &elfdeps.Closure{}, err
+	spec, missing := spec.located(host)
+	if len(spec.Programs) == 0 {
+		return &elfdeps.Closure{}, missing
 	}
-	return resolve(ctx, host, spec)
+	c, err := resolve(ctx, host, spec)
+	if missing == nil {
+		return c, err
+	}
+	return c, errors.Join(missing, err)
 }
 
 func resolve(ctx context.Context, host *rootfs.Host, spec Spec) (*elfdeps.Closure, error) {
@@ -112,20 +127,25 @@ func resolve(ctx context.Context, host *rootfs.Host, spec Spec) (*elfdeps.Closur
 	return r.Resolve(ctx, names...)
 }
 
-// located returns the spec with every program's source as a rooted path.
+// located returns the spec with every program's source as a rooted path, each
+// program once. With an error, it has those that are there.
 func (s Spec) located(host *rootfs.Host) (Spec, error) {
 	if len(s.Programs) == 0 {
 		return s, errors.New("no program is named")
 	}
-	programs := make([]Input, len(s.Programs))
+	var programs []Input
 	var errs []error
-	for i, in := range s.Programs {
+	for _, in := range s.Programs {
 		var err error
 		if in.Source, err = Find(host, in.Source); err == nil {
 			_, err = host.RealPath(in.Source)
 		}
-		programs[i] = in
-		errs = append(errs, plain(err))
+		switch {
+		case err != nil:
+			errs = append(errs, plain(err))
+		case !slices.Contains(programs, in):
+			programs = append(programs, in)
+		}
 	}
 	s.Programs = programs
 	return s, errors.Join(errs...)
@@ -166,22 +186,11 @@ func Find(host fs.FS, name string) (string, error) {
 // architecture returns the one that all programs have.
 func architecture(c *elfdeps.Closure) (elfdeps.Arch, error) {
 	first := c.Programs[0]
-	arch := itself(first).Arch
+	arch := first.Self().Arch
 	for _, p := range c.Programs[1:] {
-		if other := itself(p).Arch; arch.String() != other.String() {
+		if other := p.Self().Arch; arch.String() != other.String() {
 			return arch, fmt.Errorf("one image cannot be for two platforms: %s is for %v, %s for %v", first.Name, arch, p.Name, other)
 		}
 	}
 	return arch, nil
-}
-
-// itself returns the program's own object. A filter that the program names comes
-// before it in load order.
-func itself(p *elfdeps.Program) *elfdeps.Object {
-	for _, o := range p.Objects {
-		if o.Path == p.Name {
-			return o
-		}
-	}
-	panic("BUG: a program that is not in its own link map: " + p.Name)
 }

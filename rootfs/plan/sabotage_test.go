@@ -65,7 +65,7 @@ func TestTheLawNoticesSabotage(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.Tree = spoilt(t, host, p.Tree, tt.spoil)
-			err = p.checkLaw(t.Context(), host)
+			err = p.checkLaw(t.Context(), host, p.Tree)
 			if got, want := text(err), strings.TrimSpace(strings.ReplaceAll(tt.want, "\t", "")); got != want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)
 			}
@@ -121,7 +121,7 @@ func TestTheLawIsNotPassedByGivingUp(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := p.checkLaw(ctx, host); text(err) != "inside the image: context canceled" {
+	if err := p.checkLaw(ctx, host, p.Tree); text(err) != "inside the image: context canceled" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"strconv"
 	"strings"
 
@@ -78,6 +80,9 @@ func (b *builder) hostTop(why rootfs.Reason) error {
 // host's, just those of the user and group that the image's process is to have.
 func (b *builder) accounts() (users, groups string, err error) {
 	user, grp, _ := strings.Cut(b.spec.User, ":")
+	if b.spec.User == ":" {
+		return "", "", errors.New(`":" names neither a user nor a group`)
+	}
 	users, groups = passwd, group
 	line, err := b.account("/etc/passwd", user, users)
 	if err != nil {
@@ -95,10 +100,13 @@ func (b *builder) accounts() (users, groups string, err error) {
 // missing: for a number, and for a name that the lines in have know. A file that
 // the user has added, or a bare image's lack of one, cannot be amended.
 func (b *builder) account(file, name, have string) (string, error) {
-	if _, err := strconv.Atoi(name); err == nil || name == "" {
-		return "", nil
+	if _, numeric, err := number(name); err != nil || numeric || name == "" {
+		return "", err
 	}
 	own, err := fs.ReadFile(b.tree, file[1:])
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("looking up %q in the image: %w", name, plain(err))
+	}
 	added := err == nil
 	if added || b.spec.Bare {
 		have = string(own)
@@ -120,6 +128,19 @@ func (b *builder) account(file, name, have string) (string, error) {
 		return "", &UnknownUserError{name, file}
 	}
 	return line, nil
+}
+
+// number returns the number of a user or group that is given by one. An error
+// says that no engine takes it.
+func number(s string) (n int, numeric bool, err error) {
+	id, err := strconv.ParseInt(s, 10, 64)
+	if errors.Is(err, strconv.ErrSyntax) {
+		return 0, false, nil
+	}
+	if err != nil || id < 0 || id > math.MaxInt32 {
+		return 0, true, fmt.Errorf("user or group %s: numbers are 0 to %d", s, math.MaxInt32)
+	}
+	return int(id), true, nil
 }
 
 // groupLine returns the host's line for a group's number, "" if there is none

@@ -86,17 +86,15 @@ func TestWhatTheUserAddsWinsOverTheSkeleton(t *testing.T) {
 		/my/etc/os-release -> /gone
 		/my/etc/group      text "us:x:6:\n"
 		/my/tmp/file       text x
-		/my/run            text "a file"
 		/my/lib            dir
 	`)
 	p := makePlan(t, host, "--bin init --add /my/passwd:/etc/passwd --add /my/etc:/etc --add /my/tmp/file:/var/tmp/file"+
-		" --add /my/run:/run --add /my/lib:/lib -u me:us")
+		" --add /my/lib:/lib -u me:us")
 	same(t, read(t, p.Tree, "etc/passwd"), "me:x:5:5::/:/x")
 	same(t, read(t, p.Tree, "etc/group"), "us:x:6:")
-	same(t, below(listing(p), "/etc/os-release", "/var/tmp", "/run", "/lib "), `
+	same(t, below(listing(p), "/etc/os-release", "/var/tmp", "/lib "), `
 		/etc/os-release -> /gone
 		/lib -> usr/lib
-		/run file 0644
 		/var/tmp dir 1777
 		/var/tmp/file file 0644
 	`)
@@ -144,13 +142,19 @@ func TestAUserThatTheImageWouldNotKnowIsAnError(t *testing.T) {
 		{"--bare -u www", `nobody in a bare image (no /etc/passwd) is called "www"`},
 		{"--bare -u root", `nobody in a bare image (no /etc/passwd) is called "root"`},
 		{"--bare -u 0:web", `nobody in a bare image (no /etc/group) is called "web"`},
+		{"-u :", `":" names neither a user nor a group`},
+		{"-u -1", "user or group -1: numbers are 0 to 2147483647"},
+		{"-u 2147483648", "user or group 2147483648: numbers are 0 to 2147483647"},
+		{"-u 0:99999999999999999999", "user or group 99999999999999999999: numbers are 0 to 2147483647"},
+		{"--bare -u 1:-1", "user or group -1: numbers are 0 to 2147483647"},
+		{"-u www --add /my:/etc/passwd", `looking up "www" in the image: etc/passwd: is a directory`},
 	} {
 		err := makeError(t, host, "--bin init "+tt.line)
 		if err.Error() != tt.want {
 			t.Errorf("%s\n got %v\nwant %s", tt.line, err, tt.want)
 		}
 	}
-	for _, line := range []string{"--bare -u 5", "--bare -u 5:6", "--bare --add /my/passwd:/etc/passwd -u me:6"} {
+	for _, line := range []string{"--bare -u 5", "--bare -u 5:6", "-u 2147483647:2147483647", "--bare --add /my/passwd:/etc/passwd -u me:6"} {
 		makePlan(t, host, "--bin init "+line)
 	}
 	err := makeError(t, onDisk(t, plainRoot), "--bin app -u www")

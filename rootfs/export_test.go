@@ -1,0 +1,9 @@
+package rootfs
+
+// Resolve is how a host finds a path.
+func Resolve(h *Host, name string, last bool) (string, error) { return h.resolve(name, last) }
+
+// ResolveSlowly is the walk that Resolve is to be equal to.
+func ResolveSlowly(h *Host, name string, last bool) (string, error) {
+	return resolve(name, last, h.look)
+}
