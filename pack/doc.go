@@ -28,8 +28,9 @@
 //
 // The same trees, configuration and time give the same bytes on any machine:
 // members are sorted, owners are numbers, times are whole seconds and none is
-// later than the image's own. Contents are read once, in order, straight from
-// where they lie; a file that has changed since its tree was made is an error.
+// later than the image's own. Contents are read in order, straight from where
+// they lie, and once if the output is a file; a file that has changed since its
+// tree was made is an error.
 //
 // The package knows trees and formats. It knows nothing of ELF, compresses
 // nothing, and opens no connection.
