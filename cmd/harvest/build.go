@@ -121,6 +121,9 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	if err := out.check(s, o); err != nil {
 		return err
 	}
+	if err := o.ping(ctx, s); err != nil {
+		return err
+	}
 	p, err := o.plan(ctx, o.user)
 	if err != nil {
 		return err
@@ -189,6 +192,10 @@ func parseTags(names []string) ([]string, error) {
 	return tags, nil
 }
 
+// maxEpoch is the last second of the year 9999, the last that RFC 3339 and so
+// an image's config can say.
+const maxEpoch = 253402300799
+
 // sourceDate reads SOURCE_DATE_EPOCH (reproducible-builds.org): the time that
 // nothing in the image is later than. Unset, it is the start of 1970.
 func sourceDate(value string) (time.Time, error) {
@@ -196,7 +203,7 @@ func sourceDate(value string) (time.Time, error) {
 		return time.Unix(0, 0).UTC(), nil
 	}
 	seconds, err := strconv.ParseInt(value, 10, 64)
-	if err != nil || seconds < 0 {
+	if err != nil || seconds < 0 || seconds > maxEpoch {
 		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH=%s: %w", value, errEpoch)
 	}
 	return time.Unix(seconds, 0).UTC(), nil

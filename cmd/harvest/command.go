@@ -43,11 +43,16 @@ const (
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, s streams, args []string) int {
+	out := &checkedWriter{w: s.out}
+	s.out = out
 	cmd := newRootCmd(s)
 	cmd.SetArgs(args)
 	cmd.SetOut(s.out)
 	cmd.SetErr(s.err)
 	err := cmd.ExecuteContext(ctx)
+	if err == nil {
+		err = out.err
+	}
 	if err == nil {
 		return exitDone
 	}
@@ -56,6 +61,20 @@ func run(ctx context.Context, s streams, args []string) int {
 	}
 	complain(s.err, err)
 	return exitCode(err)
+}
+
+// A checkedWriter remembers the first error of w, which cobra and help ignore.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
 }
 
 func exitCode(err error) int {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -92,7 +93,8 @@ func (o *depsOptions) depsSpec(host *rootfs.Host) (spec plan.Spec, missing, err 
 	if spec.LibraryPath, err = o.libraryDirs(); err != nil {
 		return spec, nil, err
 	}
-	for _, name := range o.programs {
+	for _, given := range o.programs {
+		name := given
 		if strings.Contains(name, "/") {
 			if name, err = o.hostPath(name); err != nil {
 				return spec, nil, err
@@ -103,6 +105,9 @@ func (o *depsOptions) depsSpec(host *rootfs.Host) (spec plan.Spec, missing, err 
 			_, err = host.RealPath(file)
 		}
 		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) && o.isBelowRoot(host, given) {
+				err = fmt.Errorf("%s: %w", given, errBelowRoot)
+			}
 			missing = errors.Join(missing, err)
 			continue
 		}
@@ -148,7 +153,7 @@ func printList(w io.Writer, c *elfdeps.Closure) error {
 // printProgram draws one link map as a tree. Each object is drawn below the
 // need that made the loader open it.
 func printProgram(w io.Writer, p *elfdeps.Program) error {
-	self := itself(p)
+	self := p.Self()
 	title := fmt.Sprintf("%s (%v)", p.Name, self.Arch)
 	if self.Static() {
 		title += ": static, needs nothing"
@@ -157,17 +162,6 @@ func printProgram(w io.Writer, p *elfdeps.Program) error {
 		return err
 	}
 	return printNeeds(w, self, "")
-}
-
-// itself returns the program's own object, which is the first in load order
-// unless it has a filter (DT_FILTER, DT_AUXILIARY).
-func itself(p *elfdeps.Program) *elfdeps.Object {
-	for _, o := range p.Objects {
-		if o.Path == p.Name {
-			return o
-		}
-	}
-	panic("BUG: a program that is not in its own link map: " + p.Name)
 }
 
 func printNeeds(w io.Writer, o *elfdeps.Object, indent string) error {

@@ -34,7 +34,7 @@ type jsonProbe struct {
 func jsonClosure(c *elfdeps.Closure) []jsonProgram {
 	programs := []jsonProgram{}
 	for _, p := range c.Programs {
-		jp := jsonProgram{Name: p.Name, Platform: itself(p).Arch.String()}
+		jp := jsonProgram{Name: p.Name, Platform: p.Self().Arch.String()}
 		if p.Loader != nil {
 			jp.Loader = p.Loader.Path
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -63,13 +64,16 @@ func (s *selection) host() (*rootfs.Host, error) {
 
 // checkRoot refuses the running system's own root if that is no Linux.
 func checkRoot(root, goos string) error {
-	if goos != "linux" && filepath.Clean(root) == "/" {
+	if goos != "linux" && isTop(root) {
 		return fmt.Errorf("%w: this is %s", errNotLinux, goos)
 	}
 	return nil
 }
 
-// flatError is a violation of the law that is due to the flat layout.
+// isTop reports whether a root is the running system's own, however written.
+func isTop(root string) bool { return root != "" && filepath.Clean(root) == "/" }
+
+// flatError is a violation of the law, or a conflict, in the flat layout.
 type flatError struct{ error }
 
 func (e *flatError) Unwrap() error { return e.error }
@@ -85,15 +89,25 @@ func (s *selection) plan(ctx context.Context, user string) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.misread(host, spec); err != nil {
+		return nil, err
+	}
+	intoFolders(host, spec.Files)
 	var p *plan.Plan
 	err = unlessDone(ctx, func() (err error) { p, err = plan.Make(ctx, host, spec); return err })
-	if law := (*plan.LawError)(nil); errors.As(err, &law) && spec.Layout == plan.Flat {
+	if spec.Layout == plan.Flat && dueToLayout(err) {
 		err = &flatError{err}
 	}
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+func dueToLayout(err error) bool {
+	var law *plan.LawError
+	var conflict *rootfs.ConflictError
+	return errors.As(err, &law) || errors.As(err, &conflict)
 }
 
 // spec returns what the flags ask for.
@@ -144,24 +158,46 @@ func (s *selection) inputs(flag string, args []string) ([]plan.Input, error) {
 				return nil, err
 			}
 		}
+		if flag == "--bin" && strings.HasSuffix(dst, "/") { // no folder is a program
+			dst += path.Base(src)
+		}
 		inputs[i] = plan.Input{Source: src, Dest: dst}
 	}
 	return inputs, nil
 }
 
 // splitInput takes SRC[:DST] apart. DST is absolute, so a colon that no slash
-// follows belongs to a name.
+// follows belongs to a name. A slash at its end is kept.
 func splitInput(arg string) (src, dst string) {
 	if i := strings.LastIndex(arg, ":/"); i >= 0 {
-		return arg[:i], filepath.ToSlash(filepath.Clean(arg[i+1:]))
+		dst = path.Clean(arg[i+1:])
+		if strings.HasSuffix(arg, "/") && dst != "/" {
+			dst += "/"
+		}
+		return arg[:i], dst
 	}
 	return arg, ""
+}
+
+// intoFolders gives files whose DST ends in a slash their own name below it, as
+// cp(1) does. A folder's DST is where its contents go.
+func intoFolders(host *rootfs.Host, inputs []plan.Input) {
+	for i, in := range inputs {
+		if !strings.HasSuffix(in.Dest, "/") {
+			continue
+		}
+		info, err := host.Stat(strings.TrimPrefix(in.Source, "/"))
+		if err != nil || !info.IsDir() {
+			in.Dest += path.Base(in.Source)
+		}
+		inputs[i].Dest = path.Clean(in.Dest)
+	}
 }
 
 // hostPath returns the rooted path of a name that the user gave: below another
 // root names start at that root, here relative ones start where we are.
 func (s *selection) hostPath(name string) (string, error) {
-	if s.root != "/" {
+	if !isTop(s.root) {
 		return filepath.Join("/", name), nil
 	}
 	return filepath.Abs(name)

@@ -22,14 +22,16 @@ var sentinelHints = []struct {
 	{errQuotes, `a JSON array keeps words together: ["-c", "echo hello"]`},
 	{errNotInImage, "--bin ships a program, --add a script"},
 	{errEpoch, "unset it, or give it as date +%s does"},
+	{errBelowRoot, "paths are taken below --root: --root R --bin /usr/bin/bash is R/usr/bin/bash"},
+	{errRelative, "DST must be absolute, as in bash:/bin/sh"},
 	{errNotLinux, "name the folder of a Linux root with --root DIR"},
 	{errIsFolder, "name a file in it; -o type=oci,dest=DIR and -o type=rootfs,dest=DIR write folders"},
-	{errNotEmpty, "name a folder that is not there yet, or an empty one"},
+	{errNotEmpty, "name a folder that is not there yet, or an empty one; an OCI layout is replaced if it holds nothing but these images"},
 	{elfdeps.ErrNotELF, "--add ships files that are no programs"},
 	{rootfs.ErrChanged, "run harvest again when nothing writes to it"},
 	{engine.ErrUnreachable, "without --load, harvest writes a file for docker load -i"},
 	{engine.ErrUnknownHost, "pipe it through the client: harvest ... -o - | docker load"},
-	{syscall.ENOSPC, "-o - needs no room on a disk: harvest ... -o - | docker load"},
+	{syscall.ENOSPC, "make room there, or send the output elsewhere"},
 	{fs.ErrPermission, "run harvest as a user who may read and write there"},
 }
 
@@ -43,6 +45,7 @@ func hint(err error) string {
 		missing  *elfdeps.MissingError
 		script   *elfdeps.ScriptError
 		conflict *rootfs.ConflictError
+		access   *plan.AccessError
 		tag      *tagError
 		usage    *usageError
 	)
@@ -58,7 +61,9 @@ func hint(err error) string {
 	case errors.As(err, &script):
 		return "ship its interpreter with --bin and the script itself with --add"
 	case errors.As(err, &conflict):
-		return conflictHint(conflict)
+		return conflictHint(err, conflict)
+	case errors.As(err, &access):
+		return "give it a place that is open to all with SRC:DST, or change its mode"
 	case errors.As(err, &tag):
 		return "names are like basic:v1 or registry.example.com/team/tool:v1, in lower case"
 	}
@@ -92,8 +97,9 @@ func missingHint(e *elfdeps.MissingError) string {
 	return "--library-path DIR names a folder to look in; harvest deps PROGRAM shows the whole search"
 }
 
-func conflictHint(e *rootfs.ConflictError) string {
-	if why := e.Want.Why; len(why) > 0 && why[0].Kind == "library" {
+func conflictHint(err error, e *rootfs.ConflictError) string {
+	var flat *flatError
+	if why := e.Want.Why; errors.As(err, &flat) && len(why) > 0 && why[0].Kind == "library" {
 		return hostLayoutHint
 	}
 	return "give one of them another place with SRC:DST"

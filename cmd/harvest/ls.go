@@ -6,6 +6,9 @@ import (
 	"io"
 	"io/fs"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +18,7 @@ import (
 // lsOptions is the command line of ls.
 type lsOptions struct {
 	selection
+	user string
 	json bool
 }
 
@@ -23,8 +27,8 @@ func newLsCmd(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls --bin PROGRAM [flags]",
 		Short: "List what would be in the image, and why",
-		Long: `ls lists every path that an image of the same flags would hold: mode, owner,
-size, path, and what it is there for. JSON has all reasons, the list the first.`,
+		Long: `ls lists every path that an image of these flags would hold: mode, owner, size,
+path, and what it is there for. JSON has all reasons, the list the first.`,
 		Example:               "  harvest ls --bin /bin/bash --bare",
 		DisableFlagsInUseLine: true,
 		ValidArgsFunction:     cobra.NoFileCompletions,
@@ -39,6 +43,9 @@ size, path, and what it is there for. JSON has all reasons, the list the first.`
 		},
 	}
 	o.addFlags(cmd)
+	cmd.Flags().StringVarP(&o.user, "user", "u", "", "`USER[:GROUP]`: who the image runs as, and so whom its passwd and group hold")
+	completeWords(cmd, "user")
+	group(cmd.Flags(), "How it runs")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the list as JSON")
 	group(cmd.Flags(), "Output")
 	return cmd
@@ -46,7 +53,7 @@ size, path, and what it is there for. JSON has all reasons, the list the first.`
 
 // lsRun lists the tree of a plan.
 func lsRun(ctx context.Context, s streams, o *lsOptions) error {
-	p, err := o.plan(ctx, "")
+	p, err := o.plan(ctx, o.user)
 	if err != nil {
 		return err
 	}
@@ -72,7 +79,7 @@ func printTree(w io.Writer, t *rootfs.Tree) error {
 	}
 	for e := range t.All() {
 		_, err := fmt.Fprintf(w, "%s  %-*s  %*d  %-*s  %s\n",
-			modeText(e.Mode), owners, owner(e), sizes, e.Size, names, listedName(e), e.Why[0])
+			modeText(e.Mode), owners, owner(e), sizes, e.Size, names, listedName(e), printable(e.Why[0].String()))
 		if err != nil {
 			return err
 		}
@@ -86,11 +93,20 @@ func owner(e *rootfs.Entry) string { return fmt.Sprintf("%d:%d", e.UID, e.GID) }
 func listedName(e *rootfs.Entry) string {
 	switch {
 	case e.Link != "":
-		return e.Path + " -> " + e.Link
+		return printable(e.Path) + " -> " + printable(e.Link)
 	case e.Hardlink != "":
-		return e.Path + " = " + e.Hardlink
+		return printable(e.Path) + " = " + printable(e.Hardlink)
 	}
-	return e.Path
+	return printable(e.Path)
+}
+
+// printable returns a text as it is, or as a Go string if it holds what would
+// break a line or command a terminal.
+func printable(s string) string {
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) {
+		return s
+	}
+	return strconv.Quote(s)
 }
 
 // modeText writes a mode as ls(1) does: "-rwsr-xr-x", "drwxrwxrwt".

@@ -15,7 +15,7 @@ func (s *summary) next() []string {
 	switch {
 	case s.DryRun, s.Output.Path == stdout:
 		return nil
-	case len(s.Loaded) > 0:
+	case len(s.Loaded) > 0, s.Output.Path == "":
 		return []string{s.dockerRun()}
 	}
 	switch s.Output.Type {

@@ -18,10 +18,7 @@ var errIsFolder = errors.New("is a folder")
 // goes into a temporary file beside it that takes its place at the end. What is
 // no regular file, such as a pipe or /dev/null, is written to directly.
 func writeFile(ctx context.Context, name string, write func(io.Writer) error) error {
-	real := name
-	if r, err := filepath.EvalSymlinks(name); err == nil {
-		real = r
-	}
+	real := destinationOf(name)
 	info, err := os.Stat(real)
 	switch {
 	case err == nil && info.IsDir():
@@ -31,7 +28,7 @@ func writeFile(ctx context.Context, name string, write func(io.Writer) error) er
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return writing(name, err)
 	}
-	f, err := createBeside(real)
+	f, err := createBeside(real, info)
 	if err != nil {
 		return writing(name, err)
 	}
@@ -60,19 +57,68 @@ func fill(ctx context.Context, f *os.File, name string, write func(io.Writer) er
 	return ctx.Err()
 }
 
-// createBeside creates a new file in the folder of name, with the mode that the
-// umask gives new files.
-func createBeside(name string) (*os.File, error) {
+// maxLinks is how many symbolic links the kernel follows in one name.
+const maxLinks = 40
+
+// destinationOf returns what name leads to through symbolic links, be it there
+// or not.
+func destinationOf(name string) string {
+	if real, err := filepath.EvalSymlinks(name); err == nil {
+		return real
+	}
+	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+		return name // as a link in /proc, whose text is no path
+	}
+	for range maxLinks {
+		link, err := os.Readlink(name)
+		if err != nil {
+			return name
+		}
+		if !filepath.IsAbs(link) {
+			dir, err := filepath.EvalSymlinks(filepath.Dir(name))
+			if err != nil {
+				return name
+			}
+			link = dir + string(filepath.Separator) + link
+		}
+		name = cleanLast(link)
+	}
+	return name
+}
+
+// cleanLast makes the folder of a path one without links, in which alone ".."
+// can be taken literally, if it is there.
+func cleanLast(name string) string {
+	dir, base := filepath.Split(name)
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		return filepath.Join(real, base)
+	}
+	return name
+}
+
+// createBeside creates a new file in the folder of name, with the mode of the
+// old one or, if there is none, the one that the umask gives new files.
+func createBeside(name string, old fs.FileInfo) (*os.File, error) {
+	mode := fs.FileMode(0o666)
+	if old != nil {
+		mode = old.Mode().Perm()
+	}
 	dir := filepath.Dir(name)
 	for try := 0; ; try++ {
-		temp := filepath.Join(dir, fmt.Sprintf(".%s.%d-%d", filepath.Base(name), os.Getpid(), try))
-		f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		temp := filepath.Join(dir, fmt.Sprintf("%s%d-%d", tempName(name), os.Getpid(), try))
+		f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, noFolder(dir)
-		case !errors.Is(err, fs.ErrExist):
+		case errors.Is(err, fs.ErrExist):
+			continue
+		case err != nil || old == nil:
 			return f, err
 		}
+		if err := f.Chmod(mode); err != nil { // what the umask took away
+			return nil, errors.Join(err, f.Close(), os.Remove(temp))
+		}
+		return f, nil
 	}
 }
 

@@ -3,31 +3,35 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
 var errNotEmpty = errors.New("the folder is not empty")
 
 // writeFolder makes what write puts into a folder the folder called name, whole
-// or not at all. A folder that is there already is replaced if it is empty or
-// replaceable says so, and left alone otherwise.
+// or not at all. A folder that is there already stays, with its mode, and gets
+// new contents if it is empty or replaceable says so; else it is left alone.
 func writeFolder(ctx context.Context, name string, replaceable func(dir string) bool, write func(dir string) error) (err error) {
 	real, err := filepath.Abs(name)
 	if err != nil {
 		return writing(name, err)
 	}
-	if r, err := filepath.EvalSymlinks(real); err == nil {
-		real = r
-	}
+	real = destinationOf(real)
 	old, err := occupied(real, replaceable)
 	if err != nil {
 		return writing(name, err)
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(real), "."+filepath.Base(real)+".")
+	// Beside a folder that is there, nothing need be writable, nor on the same
+	// file system.
+	parent := filepath.Dir(real)
+	if old {
+		parent = real
+	}
+	temp, err := os.MkdirTemp(parent, tempName(real))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = noFolder(filepath.Dir(name))
 	}
@@ -49,8 +53,14 @@ func writeFolder(ctx context.Context, name string, replaceable func(dir string) 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return writing(name, exchange(real, dir, filepath.Join(temp, "old"), old))
+	if old {
+		return writing(name, exchange(real, temp))
+	}
+	return writing(name, os.Rename(dir, real))
 }
+
+// tempName is the beginning of the name of what is to be called name.
+func tempName(name string) string { return fmt.Sprintf(".%.50s.", filepath.Base(name)) }
 
 // inFolder names the output in an error about a file below temp.
 func inFolder(name, temp string, err error) error {
@@ -61,22 +71,65 @@ func inFolder(name, temp string, err error) error {
 	return err
 }
 
-// exchange puts the folder fresh where name is, after moving what is there out
-// of the way; if it cannot, everything stays as it was.
-func exchange(name, fresh, aside string, old bool) error {
-	if !old {
-		return os.Rename(fresh, name)
-	}
-	if err := os.Rename(name, aside); err != nil {
+// exchange moves what is in the folder name into temp/old, where temp is in it,
+// and what is in temp/new in its place; if it cannot, everything stays as it was.
+func exchange(name, temp string) error {
+	fresh, aside := filepath.Join(temp, "new"), filepath.Join(temp, "old")
+	if err := os.Mkdir(aside, 0o700); err != nil {
 		return err
 	}
-	if err := os.Rename(fresh, name); err != nil {
-		return errors.Join(err, os.Rename(aside, name))
+	if err := moveAll(name, aside, filepath.Base(temp)); err != nil {
+		return err
+	}
+	if err := moveAll(fresh, name, ""); err != nil {
+		return errors.Join(err, moveAll(aside, name, ""))
 	}
 	return nil
 }
 
-// occupied reports whether something is at name that may be replaced.
+// moveAll moves everything in one folder but the entry called but to another
+// folder; if it cannot, everything goes back.
+func moveAll(from, to, but string) (err error) {
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for i, e := range entries {
+		if e.Name() == but {
+			continue
+		}
+		if err := move(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
+			for _, e := range entries[:i] {
+				if e.Name() != but {
+					err = errors.Join(err, move(filepath.Join(to, e.Name()), filepath.Join(from, e.Name())))
+				}
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// move renames a file or folder. A folder that its owner may not write to stays
+// such a one, and is opened for the moment: rename(2) changes its "..".
+func move(from, to string) error {
+	info, err := os.Lstat(from)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() || info.Mode()&0o200 != 0 {
+		return os.Rename(from, to)
+	}
+	if err := os.Chmod(from, info.Mode()|0o200); err != nil {
+		return err
+	}
+	if err := os.Rename(from, to); err != nil {
+		return errors.Join(err, os.Chmod(from, info.Mode()))
+	}
+	return os.Chmod(to, info.Mode())
+}
+
+// occupied reports whether a folder is at name whose contents may be replaced.
 func occupied(name string, replaceable func(dir string) bool) (bool, error) {
 	info, err := os.Stat(name)
 	switch {
@@ -87,26 +140,9 @@ func occupied(name string, replaceable func(dir string) bool) (bool, error) {
 	case !info.IsDir():
 		return false, errors.New("is a file, and a folder is to be written")
 	}
-	if here, err := os.Stat("."); err == nil && os.SameFile(here, info) {
-		return false, errors.New("the current folder cannot be replaced")
-	}
 	entries, err := os.ReadDir(name)
 	if err == nil && len(entries) > 0 && (replaceable == nil || !replaceable(name)) {
 		err = errNotEmpty
 	}
 	return true, err
-}
-
-// isLayout reports whether dir is an OCI layout and nothing else, which a new
-// one may replace.
-func isLayout(dir string) bool {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return false
-	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return slices.Equal(names, []string{"blobs", "index.json", "oci-layout"})
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"runtime/debug"
 	"strings"
 
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/engine"
@@ -109,6 +110,7 @@ func (d destination) check(s streams, o *buildOptions) error {
 
 // ship writes the image to its destination and fills in the result.
 func (o *buildOptions) ship(ctx context.Context, s streams, p *plan.Plan, img *pack.Image, d destination, result *summary) error {
+	debug.SetGCPercent(50) // what is held by now stays, and contents only stream through
 	progress := startProgress(s, o.quiet)
 	defer progress.stop()
 	for i, l := range img.Layers {
@@ -122,7 +124,7 @@ func (o *buildOptions) ship(ctx context.Context, s streams, p *plan.Plan, img *p
 	case d.Type == typeRootfs:
 		return writeFolder(ctx, d.Path, nil, func(dir string) error { return p.Tree.Stage(ctx, dir, img.Created) })
 	case d.Type == typeOCI:
-		return writeFolder(ctx, d.Path, isLayout, func(dir string) (err error) {
+		return writeFolder(ctx, d.Path, supersedes(img.Tags), func(dir string) (err error) {
 			result.Digests, err = pack.WriteLayout(dir, img)
 			return err
 		})
@@ -161,8 +163,27 @@ func (o *buildOptions) loadImage(ctx context.Context, s streams, write func(io.W
 	if err != nil {
 		return err
 	}
-	result.Loaded, err = engine.Load(ctx, host, write)
+	said, err := engine.Load(ctx, host, write)
+	for _, line := range said {
+		if strings.HasPrefix(line, "Loaded image") {
+			result.Loaded = append(result.Loaded, line)
+		} else { // such as whose name the image has taken over
+			result.Notes = append(result.Notes, line)
+		}
+	}
 	return err
+}
+
+// ping makes sure, before any work is done for it, that there is an engine.
+func (o *buildOptions) ping(ctx context.Context, s streams) error {
+	if !o.load || o.dryRun {
+		return nil
+	}
+	host, err := engine.Host(s.getenv)
+	if err != nil {
+		return err
+	}
+	return engine.Ping(ctx, host)
 }
 
 func copyFile(w io.Writer, name string) error {

@@ -105,10 +105,13 @@ func (s *summary) text() string {
 	}
 	fmt.Fprintf(&b, "%s for %s\n", s.title(), s.Platform)
 	line(count(len(s.Programs), "program"), "%s", shorten(s.Programs, 72))
-	if len(s.Libraries) == 0 {
-		line("libraries", "none: a static program needs no loader")
-	} else {
+	switch {
+	case len(s.Libraries) > 0:
 		line(plural(len(s.Libraries), "library", "libraries"), "%s", shorten(names(s.Libraries), 72))
+	case len(s.Loaders) > 0:
+		line("libraries", "none")
+	default:
+		line("libraries", "none: a static program needs no loader")
 	}
 	if len(s.Loaders) > 0 {
 		line(count(len(s.Loaders), "loader"), "%s", strings.Join(s.Loaders, " "))

@@ -25,6 +25,21 @@ var ErrUnreachable = errors.New("no engine answers")
 // ErrUnknownHost means that an engine's address is none that is spoken here.
 var ErrUnknownHost = errors.New("only unix:// and tcp:// are spoken here")
 
+// Ping returns an error unless the engine at host, which [Host] returns, is
+// ready.
+func Ping(ctx context.Context, host string) error {
+	client, err := dial(host)
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
+	resp, err := do(ctx, client, http.MethodGet, "/_ping", nil)
+	if err != nil {
+		return loading(host, err)
+	}
+	return resp.Body.Close()
+}
+
 // Load streams the archive that write produces into the engine at host, which
 // [Host] returns, and returns what the engine said of it, one line for each
 // image. If write fails, its error is returned and the engine keeps nothing.
@@ -47,9 +62,13 @@ func Load(ctx context.Context, host string, write func(io.Writer) error) ([]stri
 		return nil, werr
 	}
 	if err != nil {
-		return nil, fmt.Errorf("loading into the engine at %s: %w", host, err)
+		return nil, loading(host, err)
 	}
 	return said, nil
+}
+
+func loading(host string, err error) error {
+	return fmt.Errorf("loading into the engine at %s: %w", host, err)
 }
 
 // dial returns a client whose requests go to host.
@@ -82,11 +101,23 @@ func reason(err error) error {
 }
 
 func post(ctx context.Context, client *http.Client, body io.Reader) ([]string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://docker/images/load?quiet=1", body)
+	resp, err := do(ctx, client, http.MethodPost, "/images/load?quiet=1", body)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Content-Type", "application/x-tar")
+	defer resp.Body.Close()
+	return readMessages(resp.Body)
+}
+
+// do makes a request, whose answer must be 200. The caller closes its body.
+func do(ctx context.Context, client *http.Client, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://docker"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/x-tar")
+	}
 	resp, err := client.Do(req)
 	var ue *url.Error
 	if errors.As(err, &ue) { // whose text is about our stand-in URL
@@ -95,12 +126,12 @@ func post(ctx context.Context, client *http.Client, body io.Reader) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
 		return nil, fmt.Errorf("it answers %s: %s", resp.Status, message(text))
 	}
-	return readMessages(resp.Body)
+	return resp, nil
 }
 
 // message returns the text of an engine's error document.

@@ -186,6 +186,31 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestPingAsksWhetherTheEngineIsReady(t *testing.T) {
+	status := http.StatusOK
+	host := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if got, want := r.Method+" "+r.URL.Path, "GET /_ping"; got != want {
+			t.Errorf("request: got %q, want %q", got, want)
+		}
+		w.WriteHeader(status)
+		fmt.Fprint(w, "OK")
+	})
+	if err := Ping(t.Context(), host); err != nil {
+		t.Errorf("Ping: %v", err)
+	}
+	status = http.StatusServiceUnavailable
+	want := "loading into the engine at " + host + ": it answers 503 Service Unavailable: OK"
+	if err := Ping(t.Context(), host); err == nil || err.Error() != want {
+		t.Errorf("Ping: got %v, want %s", err, want)
+	}
+	if err := Ping(t.Context(), "unix://none"); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("Ping: got %v, want %v", err, ErrUnreachable)
+	}
+	if err := Ping(t.Context(), "ssh://x"); !errors.Is(err, ErrUnknownHost) {
+		t.Errorf("Ping: got %v, want %v", err, ErrUnknownHost)
+	}
+}
+
 func TestLoadKnowsAnEngineThatIsNotThere(t *testing.T) {
 	host := "unix://" + filepath.Join(t.TempDir(), "sock")
 	_, err := Load(t.Context(), host, writeArchive)
