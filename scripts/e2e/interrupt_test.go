@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -71,6 +73,7 @@ func TestInterruptEndsTheWaitForTheEngine(t *testing.T) {
 	defer engine.Close()
 	t.Setenv("DOCKER_HOST", "unix://"+w.path("engine.sock"))
 	p := w.begin(w.command("harvest", "--load", "--bin", "/bin/bash", "-t", w.image))
+	answerPing(t, engine)
 	conn, err := engine.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -79,6 +82,22 @@ func TestInterruptEndsTheWaitForTheEngine(t *testing.T) {
 	p.untilItArrives(conn)
 	contains(t, "said", p.interrupted(os.Interrupt), "harvest: error: interrupted")
 	equal(t, "folder", w.run("ls", "-A"), "engine.sock\n")
+}
+
+// answerPing answers the question whether there is an engine.
+func answerPing(t *testing.T, engine net.Listener) {
+	t.Helper()
+	conn, err := engine.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A packing is a run of harvest that is still at it.

@@ -29,11 +29,21 @@ func TestLayoutFolderIsAnImage(t *testing.T) {
 func TestLayoutFolderIsReplacedByItsSuccessor(t *testing.T) {
 	need(t, "umoci")
 	w := newWork(t)
-	for _, tag := range []string{":v1", ":v2"} {
-		w.run("harvest", "--bin", "/bin/bash", "-t", w.name+tag, "-o", "type=oci,dest=layout")
+	for _, program := range []string{"/bin/bash", "/bin/echo"} {
+		w.run("harvest", "--bin", program, "-t", w.image, "-o", "type=oci,dest=layout")
 	}
-	equal(t, "tags", w.run("umoci", "ls", "--layout", "layout"), "v2\n")
+	equal(t, "tags", w.run("umoci", "ls", "--layout", "layout"), "v1\n")
 	equal(t, "beside it", w.run("ls", "-A"), "layout\n")
+}
+
+func TestLayoutFolderWithAnotherImageIsKept(t *testing.T) {
+	need(t, "umoci")
+	w := newWork(t)
+	w.run("umoci", "init", "--layout", "layout")
+	w.run("umoci", "new", "--image", "layout:base")
+	said := w.fails("--bin", "/bin/bash", "-t", w.image, "-o", "type=oci,dest=layout")
+	contains(t, "said", said, "harvest: error: writing layout: the folder is not empty")
+	equal(t, "tags", w.run("umoci", "ls", "--layout", "layout"), "base\n")
 }
 
 func TestRootfsFolderIsARoot(t *testing.T) {
