@@ -9,7 +9,8 @@ SHARE     = $(DESTDIR)$(PREFIX)/share
 
 # Other systems that the code must compile for: 32 bits, another machine, and a Unix that is not Linux.
 CROSS    := linux/386 linux/arm64 darwin/arm64
-GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
+# Its cache remembers paths, so each checkout has its own.
+GOLANGCI := GOLANGCI_LINT_CACHE=$(CURDIR)/dist/lint go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 
 .PHONY: help build test lint fuzz bench e2e install
 
