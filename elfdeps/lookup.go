@@ -40,26 +40,42 @@ func (m *linkMap) follow(o *Object, dep Dependency) Need {
 // attempt looks at one place for a name that o needs and reports whether the
 // search ends there, with a file or because the loader would stop.
 func (m *linkMap) attempt(n *Need, o *Object, name, file string, rule Rule) (end bool) {
-	if !path.IsAbs(file) {
-		n.Tried = append(n.Tried, Probe{file, rule, "depends on the working directory", false})
-		return false
-	}
-	c := m.open(file)
-	if reason, fatal := m.rejects(c); reason != "" {
-		n.Tried = append(n.Tried, Probe{file, rule, reason, fatal})
-		return fatal
+	c, end := m.consider(n, file, rule, m.rejects)
+	if c == nil {
+		return end
 	}
 	n.Rule, n.Object = rule, m.files[c.id]
 	if m.auditing && m.rtld != nil && (name == m.rtld.Path || name == m.rtld.Soname) {
 		n.Object = m.rtld // which there can be only one of, in all namespaces
 	}
 	if n.Object == nil {
-		n.Object = &Object{File: c.file, Path: file, id: c.id, by: o}
-		m.files[c.id] = n.Object
-		m.prog.Objects = append(m.prog.Objects, n.Object)
+		n.Object = m.load(c, file, o)
 	}
 	m.learn(n.Object, name, file, c.file.Soname)
 	return true
+}
+
+// consider opens the file at one place. If it will not do, it returns no
+// candidate, records why, and reports whether the search ends there.
+func (m *linkMap) consider(n *Need, file string, rule Rule, rejects func(*candidate) (string, bool)) (c *candidate, end bool) {
+	if !path.IsAbs(file) {
+		n.Tried = append(n.Tried, Probe{file, rule, "depends on the working directory", false})
+		return nil, false
+	}
+	c = m.open(file)
+	if reason, fatal := rejects(c); reason != "" {
+		n.Tried = append(n.Tried, Probe{file, rule, reason, fatal})
+		return nil, fatal
+	}
+	return c, true
+}
+
+// load adds the file that a need of o led to as an object of its own.
+func (m *linkMap) load(c *candidate, file string, o *Object) *Object {
+	loaded := &Object{File: c.file, Path: file, id: c.id, by: o}
+	m.files[c.id] = loaded
+	m.prog.Objects = append(m.prog.Objects, loaded)
+	return loaded
 }
 
 // rejects tells why the loader would not take a file, and whether it would go

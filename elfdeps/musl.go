@@ -137,14 +137,9 @@ func (m *linkMap) beLoader(n *Need, kind RuleKind) {
 // attemptMusl looks at one place for a need of o and reports whether the search
 // ends there: the first file that can be opened is taken or ends the program.
 func (m *linkMap) attemptMusl(n *Need, o *Object, file string, rule Rule) (end bool) {
-	if !path.IsAbs(file) {
-		n.Tried = append(n.Tried, Probe{file, rule, "depends on the working directory", false})
-		return false
-	}
-	c := m.open(file)
-	if reason, fatal := m.muslRejects(c); reason != "" {
-		n.Tried = append(n.Tried, Probe{file, rule, reason, fatal})
-		return fatal
+	c, end := m.consider(n, file, rule, m.muslRejects)
+	if c == nil {
+		return end
 	}
 	if m.isMusl(file, c) {
 		m.beLoader(n, rule.Kind)
@@ -152,9 +147,7 @@ func (m *linkMap) attemptMusl(n *Need, o *Object, file string, rule Rule) (end b
 	}
 	n.Rule, n.Object = rule, m.files[c.id]
 	if n.Object == nil {
-		n.Object = &Object{File: c.file, Path: file, id: c.id, by: o}
-		m.files[c.id] = n.Object
-		m.prog.Objects = append(m.prog.Objects, n.Object)
+		n.Object = m.load(c, file, o)
 	}
 	return true
 }

@@ -174,7 +174,7 @@ func TestOpenHostWantsAFolder(t *testing.T) {
 	tests := []struct{ dir, want string }{
 		{dir + "/root", ""},
 		{"root", ""},
-		{"./root/.", ""},
+		{"./link/.", ""},
 		{"link", ""},
 		{dir + "/link", ""},
 		{"", "stat : no such file or directory"},

@@ -53,12 +53,7 @@ podman, containerd and skopeo load.`,
   docker run --rm basic:v1 -c "echo hello"`,
 		DisableFlagsInUseLine: true,
 		ValidArgsFunction:     cobra.NoFileCompletions,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return &usageError{fmt.Errorf("%w: %s", errPositional, args[0])}
-			}
-			return nil
-		},
+		Args:                  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.setEntrypoint = cmd.Flags().Changed("entrypoint")
 			return buildRun(cmd.Context(), s, o)

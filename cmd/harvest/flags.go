@@ -202,3 +202,11 @@ func (s *selection) hostPath(name string) (string, error) {
 	}
 	return filepath.Abs(name)
 }
+
+// noArgs refuses arguments: a program may be called ls, as verbs are.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &usageError{fmt.Errorf("%w: %s", errPositional, args[0])}
+	}
+	return nil
+}

@@ -32,12 +32,7 @@ path, and what it is there for. JSON has all reasons, the list the first.`,
 		Example:               "  harvest ls --bin /bin/bash --bare",
 		DisableFlagsInUseLine: true,
 		ValidArgsFunction:     cobra.NoFileCompletions,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return &usageError{fmt.Errorf("%w: %s", errPositional, args[0])}
-			}
-			return nil
-		},
+		Args:                  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return lsRun(cmd.Context(), s, o)
 		},
