@@ -30,23 +30,31 @@ type Object struct {
 	Path  string // by which it is opened: links not followed, ".." not cleaned away
 	Needs []Need // the interpreter first, then the dynamic section's in order
 
-	by      *Object // whose need made the loader open it
-	id      any     // equal for two paths of one file
-	rpath   []searchDir
-	runpath []searchDir
-	done    bool // its needs have been followed
+	by       *Object // whose need made the loader open it
+	id       any     // equal for two paths of one file
+	imports  []string
+	rpath    []searchDir
+	runpath  []searchDir
+	done     bool // its needs have been followed
+	opened   bool // and what it would dlopen
+	optional bool // it is here for a dlopen, without which the program starts
 }
 
 // A Need is an edge: an object asks for a name.
 type Need struct {
-	Dependency         // of tag DT_NULL for the interpreter
-	Object     *Object // nil if the need is unmet
-	Rule       Rule    // by which Object was found
-	Tried      []Probe // what was looked at before, in search order
+	Dependency          // of tag DT_NULL for the interpreter and for Dlopen
+	Dlopen     *Dlopen  // why the object would open the library later; nil for what the loader itself follows
+	Object     *Object  // nil if the need is unmet
+	Rule       Rule     // by which Object was found
+	Tried      []Probe  // what was looked at before, in search order
+	Lacks      []string // versions that are needed of Object and that it does not have: the loader stops
 }
 
 // Interp reports whether the need is PT_INTERP, which the kernel follows.
-func (n Need) Interp() bool { return n.Tag == tagInterp }
+func (n Need) Interp() bool { return n.Tag == tagInterp && n.Dlopen == nil }
+
+// Met reports whether the need is met in full.
+func (n Need) Met() bool { return n.Object != nil && len(n.Lacks) == 0 }
 
 // A RuleKind is a step of the loader's search.
 type RuleKind uint8
@@ -62,18 +70,27 @@ const (
 	RuleRunpath                     // DT_RUNPATH of the object itself
 	RuleCache                       // ld.so.cache
 	RuleDefault                     // a directory built into the loader
+	RuleConf                        // ld.so.conf, in a root without ld.so.cache: the loader finds it once ldconfig has run
 	RuleBuiltin                     // musl: the loader itself is that library
 )
 
 // A Rule says by which step of the search a file was found or tried.
 type Rule struct {
-	Kind RuleKind
-	Of   string // the object whose DT_RPATH or DT_RUNPATH it was
-	Dir  string // the element of the path as it is written there
+	Kind  RuleKind
+	Of    string // the object whose DT_RPATH or DT_RUNPATH it was
+	Dir   string // the element of the path as it is written there
+	Hwcap string // the subdirectory of glibc-hwcaps, "" for none
 }
 
 // String names the rule: "DT_RUNPATH $ORIGIN/../lib of /opt/app/bin/app".
 func (r Rule) String() string {
+	if r.Hwcap != "" {
+		return r.step() + ", glibc-hwcaps " + r.Hwcap
+	}
+	return r.step()
+}
+
+func (r Rule) step() string {
 	switch r.Kind {
 	case RuleInterp:
 		return "PT_INTERP"
@@ -89,6 +106,8 @@ func (r Rule) String() string {
 		return fmt.Sprintf("DT_RUNPATH %s of %s", r.dir(), r.Of)
 	case RuleCache:
 		return "ld.so.cache"
+	case RuleConf:
+		return "ld.so.conf " + r.Dir
 	case RuleDefault:
 		return "default directory " + r.Dir
 	case RuleBuiltin:
@@ -138,6 +157,9 @@ func (e *MissingError) Unwrap() error { return fs.ErrNotExist }
 func (m Missing) String() string {
 	tried := m.Need.Tried
 	switch {
+	case len(m.Need.Lacks) > 0:
+		return fmt.Sprintf("%s has no version %s of its symbols, needed by %s",
+			m.Need.Object.Path, strings.Join(m.Need.Lacks, ", "), m.By)
 	case m.Need.Interp():
 		return fmt.Sprintf("%s, the interpreter of %s: %s", m.Need.Name, m.By, tried[0].Reason)
 	case m.Need.Name == "":
@@ -169,14 +191,28 @@ func (n Need) where() []string {
 	return where
 }
 
-// Missing returns the unmet needs of all programs, but for auxiliary objects,
-// which the loader can do without.
+// Missing returns the unmet needs of all programs, but for those that the loader
+// can do without: auxiliary objects, and what is opened later.
 func (c *Closure) Missing() []Missing {
+	return c.unmet(func(o *Object, n Need) bool {
+		return n.Tag != elf.DT_AUXILIARY && n.Dlopen == nil && !o.optional
+	})
+}
+
+// Optional returns the unmet needs with which programs start all the same, and
+// then may miss something.
+func (c *Closure) Optional() []Missing {
+	return c.unmet(func(o *Object, n Need) bool {
+		return n.Tag == elf.DT_AUXILIARY || n.Dlopen != nil || o.optional
+	})
+}
+
+func (c *Closure) unmet(counts func(*Object, Need) bool) []Missing {
 	var missing []Missing
 	for _, p := range c.Programs {
 		for _, o := range p.Objects {
 			for _, n := range o.Needs {
-				if n.Object == nil && n.Tag != elf.DT_AUXILIARY {
+				if !n.Met() && counts(o, n) {
 					missing = append(missing, Missing{p.Name, o.Path, n})
 				}
 			}

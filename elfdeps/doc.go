@@ -19,6 +19,15 @@
 //     nothing special of the processor.
 //  7. The directories built into the loader, which are read out of the very
 //     file that PT_INTERP names.
+//  8. Where there is no ld.so.cache: the directories that ld.so.conf lists, which
+//     ldconfig would put into one.
+//
+// For a processor that is said to have some of glibc-hwcaps, these come first in
+// every directory and in the cache. At the end, the versions that objects need
+// (DT_VERNEED) are compared with those that others have (DT_VERDEF).
+//
+// What objects open later is followed as far as a [Resolver]'s Dlopen says: by
+// their own notes, each library looked for as if the object needed it.
 //
 // A file for another machine is passed over. One that is no library at all ends
 // the search, as it ends the program. A file that is in the link map under

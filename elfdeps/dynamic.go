@@ -12,28 +12,43 @@ type stringRef struct {
 	off uint64
 }
 
-// dynamic reads the dynamic section up to DT_NULL and the strings it names.
+// tables are the addresses and sizes that a dynamic section gives of what the
+// loader works with. An address of 0 stands for a table that is not there.
+type tables struct {
+	strtab, strsz       uint64
+	symtab              uint64
+	hash, gnuHash       uint64
+	versym              uint64
+	verneed, verneedNum uint64
+	verdef, verdefNum   uint64
+}
+
+// dynamic reads the dynamic section up to DT_NULL, the versions that it leads
+// to and the strings they name.
 func (d *decoder) dynamic(f *File, s segment) error {
 	if s.filesz == 0 {
 		return damaged("its dynamic section is not in the file, as in one that holds only debugging information")
 	}
-	refs, strtab, strsz, err := d.entries(f, s)
+	refs, err := d.entries(f, s)
+	if err != nil {
+		return err
+	}
+	refs, err = d.versions(refs)
+	d.refs = refs[:0]
 	if err != nil || len(refs) == 0 {
 		return err
 	}
-	base, err := d.fileOffset(strtab)
+	base, err := d.stringTable()
 	if err != nil {
 		return err
 	}
-	if base > uint64(d.size) || strsz > uint64(d.size)-base {
-		return damaged("%d bytes at %#x for its string table are more than the file's %d", strsz, base, d.size)
-	}
-	names, err := d.strings(refs, base, strsz)
+	names, err := d.strings(refs, base)
 	if err != nil {
 		return err
 	}
-	f.Needed = make([]Dependency, 0, len(refs))
-	for i, ref := range refs {
+	rest := f.setVersions(refs, names)
+	f.Needed = make([]Dependency, 0, rest)
+	for i, ref := range refs[:rest] {
 		f.set(ref.tag, names[i])
 	}
 	if f.HasRunpath {
@@ -58,33 +73,56 @@ func (f *File) set(tag elf.DynTag, name string) {
 }
 
 // entries walks the dynamic section and returns what refers to strings.
-func (d *decoder) entries(f *File, s segment) (refs []stringRef, strtab, strsz uint64, err error) {
+func (d *decoder) entries(f *File, s segment) ([]stringRef, error) {
 	size := 2 * d.word
 	b, err := d.bytes(s.off, min(s.filesz, uint64(maxDynamic*size)), "its dynamic section")
 	if err != nil {
-		return nil, 0, 0, err
+		return nil, err
 	}
-	refs = make([]stringRef, 0, 16)
+	refs := d.refs[:0]
 	for ; len(b) >= size; b = b[size:] {
 		tag, val := d.tag(b), d.number(b[d.word:])
 		switch tag {
 		case elf.DT_NULL:
-			return refs, strtab, strsz, nil
-		case elf.DT_STRTAB:
-			strtab = val
-		case elf.DT_STRSZ:
-			strsz = val
+			return refs, nil
 		case elf.DT_FLAGS_1:
 			f.Flags1 = elf.DynFlag1(val)
 		case elf.DT_NEEDED, elf.DT_SONAME, elf.DT_RPATH, elf.DT_RUNPATH,
 			elf.DT_FILTER, elf.DT_AUXILIARY, elf.DT_AUDIT, elf.DT_DEPAUDIT:
 			refs = append(refs, stringRef{tag, val})
+		default:
+			d.tables.set(tag, val)
 		}
 	}
 	if s.filesz > uint64(maxDynamic*size) {
-		return nil, 0, 0, damaged("more than %d dynamic entries", maxDynamic)
+		return nil, damaged("more than %d dynamic entries", maxDynamic)
 	}
-	return refs, strtab, strsz, nil
+	return refs, nil
+}
+
+func (t *tables) set(tag elf.DynTag, val uint64) {
+	switch tag {
+	case elf.DT_STRTAB:
+		t.strtab = val
+	case elf.DT_STRSZ:
+		t.strsz = val
+	case elf.DT_SYMTAB:
+		t.symtab = val
+	case elf.DT_HASH:
+		t.hash = val
+	case elf.DT_GNU_HASH:
+		t.gnuHash = val
+	case elf.DT_VERSYM:
+		t.versym = val
+	case elf.DT_VERNEED:
+		t.verneed = val
+	case elf.DT_VERNEEDNUM:
+		t.verneedNum = val
+	case elf.DT_VERDEF:
+		t.verdef = val
+	case elf.DT_VERDEFNUM:
+		t.verdefNum = val
+	}
 }
 
 // tag returns the tag of a dynamic entry, which is a signed number.
@@ -96,21 +134,41 @@ func (d *decoder) tag(b []byte) elf.DynTag {
 }
 
 // fileOffset finds the place in the file of an address that the loader would map.
-func (d *decoder) fileOffset(addr uint64) (uint64, error) {
+func (d *decoder) fileOffset(addr uint64, what string) (uint64, error) {
+	found, at := false, uint64(0)
 	for _, s := range d.loads {
-		if addr >= s.vaddr && addr-s.vaddr < s.filesz {
-			if off := s.off + (addr - s.vaddr); off >= s.off {
-				return off, nil
-			}
+		if addr < s.vaddr || addr-s.vaddr >= s.filesz {
+			continue
 		}
+		off := s.off + (addr - s.vaddr)
+		if off < s.off || found && off != at {
+			return 0, damaged("%s at address %#x lies in segments that overlap", what, addr)
+		}
+		found, at = true, off
 	}
-	return 0, damaged("its string table at address %#x lies in no segment", addr)
+	if !found {
+		return 0, damaged("%s at address %#x lies in no segment", what, addr)
+	}
+	return at, nil
 }
 
-// strings returns the names that refs point to, in a string table of size bytes
-// at base. It takes one read if they lie near each other, as they do unless a
-// tool has moved some.
-func (d *decoder) strings(refs []stringRef, base, size uint64) ([]string, error) {
+// stringTable returns the place in the file of the string table.
+func (d *decoder) stringTable() (uint64, error) {
+	base, err := d.fileOffset(d.strtab, "its string table")
+	if err != nil {
+		return 0, err
+	}
+	if base > uint64(d.size) || d.strsz > uint64(d.size)-base {
+		return 0, damaged("%d bytes at %#x for its string table are more than the file's %d", d.strsz, base, d.size)
+	}
+	return base, nil
+}
+
+// strings returns the names that refs point to, in the string table at base. It
+// takes one read if they lie near each other, as they do unless a tool has moved
+// some.
+func (d *decoder) strings(refs []stringRef, base uint64) ([]string, error) {
+	size := d.strsz
 	lo, hi := refs[0].off, refs[0].off
 	for _, ref := range refs {
 		if ref.off >= size {

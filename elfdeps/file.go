@@ -46,7 +46,11 @@ type File struct {
 	Runpath    string
 	HasRunpath bool // DT_RUNPATH is there, be it empty
 	Flags1     elf.DynFlag1
-	Needed     []Dependency // in the order of the dynamic section
+	Needed     []Dependency  // in the order of the dynamic section
+	VerNeed    []VersionNeed // DT_VERNEED
+	VerDef     []string      // DT_VERDEF: the versions of its symbols; nil if they have none
+	Dlopen     []Dlopen      // what its notes say that it may open later
+	UPX        bool          // is packed with UPX, so that nothing of the program in it can be seen
 }
 
 // A Dependency is an entry of the dynamic section that names another object:
@@ -81,13 +85,17 @@ type decoder struct {
 	arch  Arch
 	typ   elf.Type
 	loads []segment // to be mapped
+	tables
+	refs  []stringRef // room for those of the dynamic section
+	noted uint64      // bytes of notes so far
 
-	head []byte // of the file
-	room []byte // for what bytes returns
+	head    []byte // of the file
+	room    []byte // for what bytes returns
+	roomOff uint64 // where that is in the file
 }
 
 func (d *decoder) read(r io.ReaderAt, size int64) (*File, error) {
-	*d = decoder{r: r, size: size, loads: d.loads[:0], head: d.head[:0], room: d.room[:0]}
+	*d = decoder{r: r, size: size, loads: d.loads[:0], refs: d.refs[:0], head: d.head[:0], room: d.room[:0]}
 	if err := d.header(); err != nil {
 		return nil, err
 	}
@@ -104,17 +112,19 @@ type layout struct {
 	phoff, flags           int // in the ELF header
 	phentsize, phnum       int // likewise
 	offset, vaddr, fileLen int // in a program header
+	align                  int // likewise
+	symsize, shndx         int // of a symbol, and in it
 }
 
 var (
-	layout32 = layout{4, 52, 32, 28, 36, 42, 44, 4, 8, 16}
-	layout64 = layout{8, 64, 56, 32, 48, 54, 56, 8, 16, 32}
+	layout32 = layout{4, 52, 32, 28, 36, 42, 44, 4, 8, 16, 28, 16, 14}
+	layout64 = layout{8, 64, 56, 32, 48, 54, 56, 8, 16, 32, 48, 24, 6}
 )
 
 // A segment is a program header.
 type segment struct {
-	typ                elf.ProgType
-	off, vaddr, filesz uint64
+	typ                       elf.ProgType
+	off, vaddr, filesz, align uint64
 }
 
 // header reads the ELF header as far as all machines agree on it.
@@ -176,6 +186,7 @@ func (d *decoder) segments(f *File) error {
 		return err
 	}
 	var interp, dynamic segment // the last one of each counts
+	var notes []segment
 	for ; len(table) > 0; table = table[d.phsize:] {
 		switch s := d.segment(table); s.typ {
 		case elf.PT_LOAD:
@@ -184,6 +195,8 @@ func (d *decoder) segments(f *File) error {
 			interp = s
 		case elf.PT_DYNAMIC:
 			dynamic = s
+		case elf.PT_NOTE:
+			notes = append(notes, s)
 		}
 	}
 	if interp.typ == elf.PT_INTERP {
@@ -193,7 +206,15 @@ func (d *decoder) segments(f *File) error {
 	}
 	if dynamic.typ == elf.PT_DYNAMIC {
 		f.Dynamic = true
-		return d.dynamic(f, dynamic)
+		if err := d.dynamic(f, dynamic); err != nil {
+			return err
+		}
+	}
+	f.UPX = f.Static() && bytes.Contains(d.head, []byte("UPX!"))
+	for _, s := range notes {
+		if err := d.notes(f, s); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -216,6 +237,7 @@ func (d *decoder) segment(b []byte) segment {
 		off:    d.number(b[d.offset:]),
 		vaddr:  d.number(b[d.vaddr:]),
 		filesz: d.number(b[d.fileLen:]),
+		align:  d.number(b[d.align:]),
 	}
 }
 
@@ -254,8 +276,29 @@ func (d *decoder) bytes(off, n uint64, what string) ([]byte, error) {
 	if off+n <= uint64(len(d.head)) {
 		return d.head[off : off+n], nil
 	}
-	d.room = slices.Grow(d.room[:0], int(n))[:n]
-	return d.room, d.fill(d.room, int64(off))
+	if at := off - d.roomOff; off >= d.roomOff && at+n <= uint64(len(d.room)) {
+		return d.room[at : at+n], nil
+	}
+	d.room, d.roomOff = slices.Grow(d.room[:0], int(n))[:n], off
+	err := d.fill(d.room, int64(off))
+	if err != nil {
+		d.room = d.room[:0]
+	}
+	return d.room, err
+}
+
+// near is bytes for a small piece of a table: what follows it is read too, so
+// that it costs nothing later.
+func (d *decoder) near(off, n uint64, what string) ([]byte, error) {
+	const ahead = 4096
+	if off < uint64(d.size) && n < ahead && off+n > uint64(len(d.head)) {
+		if at := off - d.roomOff; off < d.roomOff || at+n > uint64(len(d.room)) {
+			if _, err := d.bytes(off, min(ahead, uint64(d.size)-off), what); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return d.bytes(off, n, what)
 }
 
 // fill reads all of b from off on, which the file was said to have.

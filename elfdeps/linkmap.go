@@ -20,6 +20,7 @@ type linkMap struct {
 	rtld        *Object // the loader; nil if its file will not do
 	libraryPath []searchDir
 	auditing    bool // this is the namespace of an auditor
+	dlopening   bool // the program has started
 
 	known map[string]*Object // by path, by name it was found under, by soname
 	files map[any]*Object    // by identity
@@ -58,6 +59,10 @@ func (m *linkMap) start(interp string) {
 	m.walk()
 	if !m.loader.Musl {
 		m.audit()
+	}
+	m.dlopens()
+	if !m.loader.Musl {
+		m.checkVersions()
 	}
 }
 
@@ -104,6 +109,62 @@ func (m *linkMap) walk() {
 			}
 		}
 	}
+}
+
+// dlopens follows what objects open once the program runs, and what that needs,
+// until nothing new comes.
+func (m *linkMap) dlopens() {
+	if m.dlopen == NoDlopen {
+		return
+	}
+	m.dlopening = true
+	for {
+		i := slices.IndexFunc(m.prog.Objects, func(o *Object) bool { return !o.opened })
+		if i < 0 {
+			return
+		}
+		o := m.prog.Objects[i]
+		o.opened = true
+		for _, d := range o.Dlopen {
+			if d.Priority <= m.dlopen {
+				m.mayOpen(o, d)
+			}
+		}
+		if len(o.imports) > 0 {
+			m.unwinder(o)
+		}
+	}
+}
+
+// mayOpen opens the first of some libraries that is there.
+func (m *linkMap) mayOpen(o *Object, d Dlopen) {
+	n := Need{Dependency: Dependency{Name: d.Sonames[0]}}
+	for _, name := range d.Sonames {
+		next := m.follow(o, Dependency{elf.DT_NEEDED, name})
+		n.Tried = append(n.Tried, next.Tried...)
+		if next.Object != nil {
+			n.Name, n.Object, n.Rule = name, next.Object, next.Rule
+			break
+		}
+	}
+	n.Dlopen = &d
+	o.Needs = append(o.Needs, n)
+	m.walk()
+}
+
+// unwinder opens libgcc_s.so.1, as libc does in the functions that o imports.
+func (m *linkMap) unwinder(o *Object) {
+	const name = "libgcc_s.so.1"
+	libc := m.known["libc.so.6"]
+	if m.loader.Musl || libc == nil || libc == o || m.known[name] != nil {
+		return
+	}
+	m.mayOpen(libc, Dlopen{
+		Sonames:     []string{name},
+		Priority:    Recommended,
+		Feature:     strings.Join(o.imports, ", "),
+		Description: "imported by " + o.Path,
+	})
 }
 
 // undone returns the index of the first object from the given one on whose

@@ -14,13 +14,18 @@ type Loader struct {
 	DefaultDirs []string       // built into it or, musl, listed in PathFile; in search order
 	CachePath   string         // of the index that it reads, "" for none
 	Cache       *ldcache.Cache // what CachePath holds, nil if the loader would ignore it
+	ConfDirs    []string       // if there is no file at CachePath: what ld.so.conf lists, for ldconfig to look in
 	Musl        bool           // it is musl's, else glibc's
 	PathFile    string         // musl: the file that, if it is there, lists the default directories
 
-	abi   abi
-	lib   string            // $LIB
-	paths map[string]string // what cached has answered
+	abi    abi
+	lib    string           // $LIB
+	hwcaps []string         // see Resolver
+	paths  map[string]found // what cached has answered
 }
+
+// found is what the cache says of a name.
+type found struct{ path, hwcap string }
 
 // maxLoader bounds what is read of an interpreter. Real ones have 0.2 to 0.9 MB.
 const maxLoader = 16 << 20
@@ -35,7 +40,7 @@ func newLoader(path string, data []byte, abi abi) *Loader {
 		DefaultDirs: defaultDirs(data),
 		CachePath:   cachePath(data),
 		abi:         abi,
-		paths:       make(map[string]string),
+		paths:       make(map[string]found),
 	}
 	if l.DefaultDirs == nil {
 		l.DefaultDirs = []string{"/" + abi.lib, "/usr/" + abi.lib}
@@ -66,28 +71,38 @@ func libcOf(data []byte) libc {
 	return unknownLibc
 }
 
-// cached returns the path that the cache has for a name, "" if none.
-func (l *Loader) cached(name string) string {
+// cached returns what the cache has for a name, an empty path if nothing.
+func (l *Loader) cached(name string) found {
 	if l.Cache == nil {
-		return ""
+		return found{}
 	}
-	path, known := l.paths[name]
+	f, known := l.paths[name]
 	if !known {
-		path = l.lookUp(name)
-		l.paths[name] = path
+		f = l.lookUp(name)
+		l.paths[name] = f
 	}
-	return path
+	return f
 }
 
 // lookUp asks the cache. Entries for other architectures, and those that ask
-// more of the processor than every one has, are passed over.
-func (l *Loader) lookUp(name string) string {
+// for more than the processor has, are passed over. The best that it has wins,
+// else the first that asks for nothing.
+func (l *Loader) lookUp(name string) found {
+	var best found
+	rank := len(l.hwcaps) + 1
 	for _, e := range l.Cache.Lookup(name) {
-		if e.Baseline() && (e.Flags == l.abi.cache || e.Flags == l.abi.alsoCache) {
-			return e.Path
+		if e.Flags != l.abi.cache && e.Flags != l.abi.alsoCache {
+			continue
+		}
+		r := slices.Index(l.hwcaps, e.HwcapName)
+		if e.Baseline() {
+			r = len(l.hwcaps)
+		}
+		if r >= 0 && r < rank {
+			best, rank = found{e.Path, e.HwcapName}, r
 		}
 	}
-	return ""
+	return best
 }
 
 // isDefault reports whether a file lies below a default directory.

@@ -72,7 +72,7 @@ func (m *linkMap) consider(n *Need, file string, rule Rule, rejects func(*candid
 
 // load adds the file that a need of o led to as an object of its own.
 func (m *linkMap) load(c *candidate, file string, o *Object) *Object {
-	loaded := &Object{File: c.file, Path: file, id: c.id, by: o}
+	loaded := &Object{File: c.file, Path: file, id: c.id, by: o, imports: c.imports, optional: m.dlopening}
 	m.files[c.id] = loaded
 	m.prog.Objects = append(m.prog.Objects, loaded)
 	return loaded
@@ -137,22 +137,40 @@ func (m *linkMap) places(o *Object, name string) iter.Seq2[string, Rule] {
 			return
 		}
 		for dir, rule := range m.dirs(o) {
-			if !yield(dir.file(name), rule) {
+			if !m.inDir(dir.dir, name, rule, yield) {
 				return
 			}
 		}
 		strict := o.Flags1&elf.DF_1_NODEFLIB != 0
-		if file := m.loader.cached(name); file != "" && !(strict && m.loader.isDefault(file)) {
-			if !yield(file, Rule{Kind: RuleCache}) {
+		if f := m.loader.cached(name); f.path != "" && !(strict && m.loader.isDefault(f.path)) {
+			if !yield(f.path, Rule{Kind: RuleCache, Hwcap: f.hwcap}) {
 				return
 			}
 		}
 		for _, dir := range m.loader.DefaultDirs {
-			if strict || !yield(dir+"/"+name, Rule{Kind: RuleDefault, Dir: dir}) {
+			if !strict && !m.inDir(dir, name, Rule{Kind: RuleDefault, Dir: dir}, yield) {
+				return
+			}
+		}
+		for _, dir := range m.loader.ConfDirs {
+			if !m.inDir(dir, name, Rule{Kind: RuleConf, Dir: dir}, yield) {
 				return
 			}
 		}
 	}
+}
+
+// inDir yields the places of a name in one directory: first where the libraries
+// for better processors are, then the directory itself.
+func (m *linkMap) inDir(dir, name string, rule Rule, yield func(string, Rule) bool) bool {
+	for _, hwcap := range m.hwcaps {
+		special := rule
+		special.Hwcap = hwcap
+		if !yield(dir+"/glibc-hwcaps/"+hwcap+"/"+name, special) {
+			return false
+		}
+	}
+	return yield(dir+"/"+name, rule)
 }
 
 // dirs returns the directories that come before the cache: the DT_RPATH chain
@@ -162,7 +180,7 @@ func (m *linkMap) dirs(o *Object) iter.Seq2[searchDir, Rule] {
 	return func(yield func(searchDir, Rule) bool) {
 		each := func(kind RuleKind, of string, dirs []searchDir) bool {
 			for _, d := range dirs {
-				if !yield(d, Rule{kind, of, d.text}) {
+				if !yield(d, Rule{Kind: kind, Of: of, Dir: d.text}) {
 					return false
 				}
 			}

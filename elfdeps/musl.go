@@ -198,7 +198,7 @@ func (m *linkMap) muslPlaces(o *Object, name string) iter.Seq2[string, Rule] {
 		}
 		for l := o; l != nil; l = l.by {
 			for _, d := range m.muslRpath(l) {
-				if !yield(d.file(name), Rule{kindOfRpath(l), l.Path, d.text}) {
+				if !yield(d.file(name), Rule{Kind: kindOfRpath(l), Of: l.Path, Dir: d.text}) {
 					return
 				}
 			}

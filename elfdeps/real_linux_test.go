@@ -113,6 +113,10 @@ func compareTrace(t *testing.T, p *elfdeps.Program, lines []string, err error) {
 		}
 		return
 	}
+	lines, versions := cutVersions(lines, p.Name)
+	if want := lacking(p); !slices.Equal(versions, want) {
+		t.Errorf("%s: the loader lacks %q, and the link map %q", p.Name, versions, want)
+	}
 	misses := func(line string) bool { return strings.HasSuffix(line, " => not found") }
 	found := slices.DeleteFunc(slices.Clone(lines), misses)
 	if want := mapped(p); !slices.Equal(found, want) {
@@ -122,6 +126,34 @@ func compareTrace(t *testing.T, p *elfdeps.Program, lines []string, err error) {
 	if want := unmet(p); !slices.Equal(missed, want) {
 		t.Errorf("%s: the loader misses %q, and the link map %q", p.Name, missed, want)
 	}
+}
+
+// cutVersions takes the lines about versions out of what the loader printed: those
+// that are an error, and those that are none since the library has no versions.
+func cutVersions(lines []string, program string) (rest, versions []string) {
+	for _, line := range lines {
+		about, ok := strings.CutPrefix(line, program+": ")
+		switch {
+		case !ok:
+			rest = append(rest, line)
+		case strings.Contains(about, ": version `"):
+			versions = append(versions, about)
+		}
+	}
+	return rest, versions
+}
+
+// lacking returns the lines for the versions that are not there.
+func lacking(p *elfdeps.Program) []string {
+	var lines []string
+	for _, o := range p.Objects {
+		for _, n := range o.Needs {
+			for _, v := range n.Lacks {
+				lines = append(lines, fmt.Sprintf("%s: version `%s' not found (required by %s)", n.Object.Path, v, o.Path))
+			}
+		}
+	}
+	return lines
 }
 
 // fatalProbe returns the file at which the loader would stop, "" if none.

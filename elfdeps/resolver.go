@@ -28,6 +28,16 @@ type Resolver struct {
 	// LibraryPath is the LD_LIBRARY_PATH to assume. Its elements are split at
 	// ":" and ";", and may hold $ORIGIN and the like, for the program.
 	LibraryPath []string
+
+	// Dlopen says how far to follow what objects open later, by their own notes,
+	// and that glibc opens libgcc_s.so.1 for backtrace, pthread_cancel and
+	// pthread_exit. NoDlopen is what the loader does.
+	Dlopen Priority
+
+	// Hwcaps are the subdirectories of glibc-hwcaps whose libraries suit the
+	// processor, the best first: "x86-64-v3", "x86-64-v2". Without any, what is
+	// found runs on every processor.
+	Hwcaps []string
 }
 
 // Resolve returns the closure of the files with the given rooted names.
@@ -36,9 +46,12 @@ type Resolver struct {
 // for all needs that are unmet.
 func (r *Resolver) Resolve(ctx context.Context, names ...string) (*Closure, error) {
 	s := &search{
-		root:        root{fs: r.FS, files: make(map[string]*candidate)},
+		root:        root{fs: r.FS, files: make(map[string]*candidate), unwinds: r.Dlopen >= Recommended},
 		libraryPath: strings.Join(r.LibraryPath, ":"),
+		dlopen:      r.Dlopen,
+		hwcaps:      r.Hwcaps,
 		loaders:     make(map[loaderKey]*Loader),
+		lacks:       make(map[versionKey][]string),
 	}
 	s.openAll(ctx, names)
 	closure := &Closure{}
@@ -74,7 +87,10 @@ func (e *ScriptError) Unwrap() error { return ErrNotELF }
 type search struct {
 	root
 	libraryPath string
+	dlopen      Priority
+	hwcaps      []string
 	loaders     map[loaderKey]*Loader
+	lacks       map[versionKey][]string
 }
 
 // A loaderKey is what decides how an interpreter searches.
@@ -95,7 +111,7 @@ func (s *search) program(name string) (*Program, error) {
 	if !c.file.loadable() {
 		return nil, fmt.Errorf("an ELF file of type %v, neither program nor library", c.file.Type)
 	}
-	self := &Object{File: c.file, Path: name, id: c.id}
+	self := &Object{File: c.file, Path: name, id: c.id, imports: c.imports}
 	p := &Program{Name: name, Objects: []*Object{self}, self: self}
 	if c.file.Static() {
 		return p, nil
@@ -152,23 +168,26 @@ func (s *search) loader(name string, arch Arch) (*Loader, error) {
 		}
 	}
 	l := newLoader(name, data, key.abi)
-	l.Cache = s.cache(l.CachePath, arch)
+	l.hwcaps = s.hwcaps
+	if l.CachePath != "" {
+		s.readCache(l, arch)
+	}
 	s.loaders[key] = l
 	return l, nil
 }
 
-// cache returns the ld.so.cache at path, nil if the loader would not use it.
-func (s *search) cache(path string, arch Arch) *ldcache.Cache {
-	if path == "" {
-		return nil
+// readCache gives a loader its ld.so.cache, unless it would not use it. Where
+// there is none, ld.so.conf says what ldconfig would put into one: what the
+// loader does not find as it is, it would find then.
+func (s *search) readCache(l *Loader, arch Arch) {
+	data, err := s.contents(l.CachePath, maxLoader)
+	if errors.Is(err, fs.ErrNotExist) {
+		l.ConfDirs = s.confDirs(strings.TrimSuffix(l.CachePath, "cache") + "conf")
 	}
-	data, err := s.contents(path, maxLoader)
 	if err != nil {
-		return nil
+		return
 	}
-	c, err := ldcache.Parse(data, arch.ByteOrder())
-	if err != nil {
-		return nil
+	if c, err := ldcache.Parse(data, arch.ByteOrder()); err == nil {
+		l.Cache = c
 	}
-	return c
 }

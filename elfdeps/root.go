@@ -14,16 +14,18 @@ import (
 
 // A root reads the files that a search comes across, each once.
 type root struct {
-	fs    fs.FS
-	files map[string]*candidate // by the path that was asked for
-	elf   decoder               // for open
+	fs      fs.FS
+	files   map[string]*candidate // by the path that was asked for
+	elf     decoder               // for open
+	unwinds bool                  // candidates are to have their imports
 }
 
 // A candidate is what stands at a path.
 type candidate struct {
-	file *File // nil if its header cannot be read
-	id   any   // equal for two paths of one file
-	err  error
+	file    *File    // nil if its header cannot be read
+	imports []string // of unwinders
+	id      any      // equal for two paths of one file
+	err     error
 }
 
 // kindError is what a candidate that is no regular file has for an error.
@@ -36,8 +38,7 @@ func (r *root) open(name string) *candidate {
 	if c, ok := r.files[name]; ok {
 		return c
 	}
-	c := &candidate{}
-	c.file, c.id, c.err = r.read(&r.elf, name)
+	c := r.read(&r.elf, name)
 	r.files[name] = c
 	return c
 }
@@ -57,9 +58,7 @@ func (r *root) openAll(ctx context.Context, names []string) {
 		done.Go(func() {
 			var d decoder
 			for i := first; i < len(names) && ctx.Err() == nil; i += workers {
-				c := &candidate{}
-				c.file, c.id, c.err = r.read(&d, names[i])
-				found[i] = c
+				found[i] = r.read(&d, names[i])
 			}
 		})
 	}
@@ -71,22 +70,26 @@ func (r *root) openAll(ctx context.Context, names []string) {
 	}
 }
 
-func (r *root) read(d *decoder, name string) (*File, any, error) {
+func (r *root) read(d *decoder, name string) *candidate {
 	f, info, err := r.openRegular(name)
 	if err != nil {
-		return nil, nil, err
+		return &candidate{err: err}
 	}
 	defer f.Close()
 	at, ok := f.(io.ReaderAt)
 	if !ok {
-		return nil, nil, errors.New("the file system cannot read at an offset")
+		return &candidate{err: errors.New("the file system cannot read at an offset")}
 	}
 	id, err := r.identity(name, info)
 	if err != nil {
-		return nil, nil, err
+		return &candidate{err: err}
 	}
-	file, err := d.read(at, info.Size())
-	return file, id, err
+	c := &candidate{id: id}
+	c.file, c.err = d.read(at, info.Size())
+	if c.err == nil && r.unwinds {
+		c.imports, c.err = d.unwinds(c.file)
+	}
+	return c
 }
 
 // contents returns the file at a rooted path, unless it has more than limit

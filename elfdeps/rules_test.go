@@ -2,6 +2,7 @@ package elfdeps_test
 
 import (
 	"context"
+	"debug/elf"
 	"flag"
 	"fmt"
 	"os"
@@ -110,6 +111,15 @@ func (r rule) closure(t *testing.T) (*elfdeps.Closure, error) {
 	if path := r.option("library-path"); path != "" {
 		resolver.LibraryPath = []string{path}
 	}
+	if name := r.option("dlopen"); name != "" {
+		var err error
+		if resolver.Dlopen, err = elfdeps.ParsePriority(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if names := r.option("hwcaps"); names != "" {
+		resolver.Hwcaps = strings.Split(names, ",")
+	}
 	return resolver.Resolve(context.Background(), r.programs()...)
 }
 
@@ -145,12 +155,17 @@ func (r rule) render(c *elfdeps.Closure, err error) string {
 
 func needText(n elfdeps.Need) string {
 	s := n.Name
-	if n.Tag > 1 { // neither the interpreter nor DT_NEEDED
+	switch {
+	case n.Dlopen != nil:
+		s = fmt.Sprintf("dlopen (%v) %s", n.Dlopen.Priority, s)
+	case n.Tag > elf.DT_NEEDED:
 		s = n.Tag.String() + " " + s
 	}
 	switch {
 	case n.Object == nil:
 		return s + " => not found"
+	case n.Lacks != nil:
+		return fmt.Sprintf("%s => %s [%v] without %s", s, n.Object.Path, n.Rule, strings.Join(n.Lacks, " "))
 	case n.Object.Path == n.Name:
 		return fmt.Sprintf("%s [%v]", s, n.Rule)
 	}

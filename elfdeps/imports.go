@@ -1,0 +1,143 @@
+package elfdeps
+
+import (
+	"bytes"
+	"debug/elf"
+	"io"
+	"slices"
+)
+
+// Imports returns those of names that an ELF file of size bytes takes from its
+// libraries: the symbols that its dynamic symbol table has, and does not define.
+// They are in the order of names. Errors are those of [Read]. However many
+// symbols a file has, little of it is held at a time.
+func Imports(r io.ReaderAt, size int64, names []string) ([]string, error) {
+	d := new(decoder)
+	if _, err := d.read(r, size); err != nil {
+		return nil, err
+	}
+	return d.imports(names)
+}
+
+// imports is Imports for the file that was read last.
+func (d *decoder) imports(names []string) ([]string, error) {
+	if d.symtab == 0 || d.strtab == 0 || len(names) == 0 {
+		return nil, nil
+	}
+	base, err := d.stringTable()
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := d.find(names, base)
+	if err != nil || len(wanted) == 0 {
+		return nil, err
+	}
+	first, n, err := d.symbols()
+	if err != nil {
+		return nil, err
+	}
+	found := make([]bool, len(names))
+	const atOnce = 1024
+	for i := uint64(0); i < n; i += atOnce {
+		size := uint64(d.symsize)
+		b, err := d.bytes(first+i*size, min(atOnce, n-i)*size, "its symbols")
+		if err != nil {
+			return nil, err
+		}
+		for ; len(b) > 0; b = b[size:] {
+			if name, ok := wanted[uint64(d.order.Uint32(b))]; ok && d.order.Uint16(b[d.shndx:]) == uint16(elf.SHN_UNDEF) {
+				found[name] = true
+			}
+		}
+	}
+	var imports []string
+	for i, name := range names {
+		if found[i] {
+			imports = append(imports, name)
+		}
+	}
+	return imports, nil
+}
+
+// find returns where in the string table at base each of names begins, be it as
+// the end of a longer name, which a linker lets them share. Most files name none
+// of those that one asks for, and need not be looked at any further.
+func (d *decoder) find(names []string, base uint64) (map[uint64]int, error) {
+	terminated := make([][]byte, len(names))
+	longest := uint64(0)
+	for i, name := range names {
+		terminated[i] = append([]byte(name), 0)
+		longest = max(longest, uint64(len(terminated[i])))
+	}
+	var found map[uint64]int
+	for at := uint64(0); at < d.strsz; at += windowSize {
+		// Windows overlap, lest a name lie across the end of one.
+		b, err := d.bytes(base+at, min(windowSize+longest, d.strsz-at), "its string table")
+		if err != nil {
+			return nil, err
+		}
+		for i, name := range terminated {
+			for from := 0; ; {
+				next := bytes.Index(b[from:], name)
+				if next < 0 {
+					break
+				}
+				if found == nil {
+					found = make(map[uint64]int)
+				}
+				found[at+uint64(from+next)] = i
+				from += next + 1
+			}
+		}
+	}
+	return found, nil
+}
+
+// symbols returns the place of the symbol table in the file, and how many of
+// its symbols to look at. Nothing says how many there are: the table ends where
+// the next one begins, or its segment. Undefined ones come before those that
+// DT_GNU_HASH has; if it has none, it says 1.
+func (d *decoder) symbols() (first, n uint64, err error) {
+	first, err = d.fileOffset(d.symtab, "its symbol table")
+	if err != nil {
+		return 0, 0, err
+	}
+	end := uint64(0)
+	for _, s := range d.loads {
+		if d.symtab >= s.vaddr && d.symtab-s.vaddr < s.filesz {
+			end = s.vaddr + s.filesz
+		}
+	}
+	for _, table := range []uint64{d.strtab, d.hash, d.gnuHash, d.versym, d.verneed, d.verdef} {
+		if table > d.symtab {
+			end = min(end, table)
+		}
+	}
+	n = (end - d.symtab) / uint64(d.symsize)
+	if d.gnuHash != 0 {
+		at, err := d.fileOffset(d.gnuHash, "its hash table")
+		if err != nil {
+			return 0, 0, err
+		}
+		b, err := d.near(at, 8, "its hash table")
+		if err != nil {
+			return 0, 0, err
+		}
+		if hashed := uint64(d.order.Uint32(b[4:])); hashed > 1 {
+			n = min(n, hashed)
+		}
+	}
+	return first, n, nil
+}
+
+// unwinders are the functions of glibc that open libgcc_s.so.1 when they are
+// called, with which no object is linked for that.
+var unwinders = []string{"backtrace", "pthread_cancel", "pthread_exit"}
+
+// unwinds returns the unwinders that the file imports.
+func (d *decoder) unwinds(f *File) ([]string, error) {
+	if !slices.ContainsFunc(f.Needed, func(dep Dependency) bool { return dep.Tag == elf.DT_NEEDED }) {
+		return nil, nil
+	}
+	return d.imports(unwinders)
+}
