@@ -3,8 +3,6 @@ package elfdeps
 import (
 	"debug/elf"
 	"fmt"
-	"io/fs"
-	"strings"
 )
 
 // A Closure is what a set of programs needs: one link map per program.
@@ -132,65 +130,6 @@ type Probe struct {
 	Fatal  bool   // the loader stops here instead of going on
 }
 
-// A Missing is an unmet need of an object in some program's link map.
-type Missing struct {
-	Program string // as asked for
-	By      string // path of the object that has the need
-	Need    Need
-}
-
-// A MissingError lists every unmet need of a closure.
-type MissingError struct{ Missing []Missing }
-
-func (e *MissingError) Error() string {
-	lines := make([]string, len(e.Missing))
-	for i, m := range e.Missing {
-		lines[i] = m.String()
-	}
-	return strings.Join(lines, "\n")
-}
-
-// Unwrap makes a missing library errors.Is fs.ErrNotExist.
-func (e *MissingError) Unwrap() error { return fs.ErrNotExist }
-
-// String says in one line who wants what and where it was looked for.
-func (m Missing) String() string {
-	tried := m.Need.Tried
-	switch {
-	case len(m.Need.Lacks) > 0:
-		return fmt.Sprintf("%s has no version %s of its symbols, needed by %s",
-			m.Need.Object.Path, strings.Join(m.Need.Lacks, ", "), m.By)
-	case m.Need.Interp():
-		return fmt.Sprintf("%s, the interpreter of %s: %s", m.Need.Name, m.By, tried[0].Reason)
-	case m.Need.Name == "":
-		return fmt.Sprintf("%s has a %v without a name", m.By, m.Need.Tag)
-	}
-	s := fmt.Sprintf("%s, needed by %s: ", m.Need.Name, m.By)
-	if len(tried) == 0 {
-		return s + "the loader has no place to look"
-	}
-	if last := tried[len(tried)-1]; last.Fatal {
-		return s + fmt.Sprintf("%s (%s): %s; the loader stops there", last.Path, last.Rule, last.Reason)
-	}
-	return s + "not found by " + strings.Join(m.Need.where(), ", ")
-}
-
-// where returns the rules by which nothing was found, each once, with what is
-// wrong with the files that are there.
-func (n Need) where() []string {
-	var where []string
-	for _, p := range n.Tried {
-		place := p.Rule.String()
-		if p.Reason != reasonAbsent {
-			place += fmt.Sprintf(" (%s: %s)", p.Path, p.Reason)
-		}
-		if len(where) == 0 || where[len(where)-1] != place {
-			where = append(where, place)
-		}
-	}
-	return where
-}
-
 // Missing returns the unmet needs of all programs, but for those that the loader
 // can do without: auxiliary objects, and what is opened later.
 func (c *Closure) Missing() []Missing {
@@ -213,7 +152,7 @@ func (c *Closure) unmet(counts func(*Object, Need) bool) []Missing {
 		for _, o := range p.Objects {
 			for _, n := range o.Needs {
 				if !n.Met() && counts(o, n) {
-					missing = append(missing, Missing{p.Name, o.Path, n})
+					missing = append(missing, Missing{p.Name, o.Path, n, p.Search(n)})
 				}
 			}
 		}

@@ -57,7 +57,7 @@ func ExampleMissingError() {
 	_, err = r.Resolve(context.Background(), "/opt/app/bin/app")
 	fmt.Println(err)
 	// Output:
-	// libz.so.1, needed by /opt/app/bin/../lib/libapp.so.1: not found by default directory /lib, default directory /usr/lib
+	// libz.so.1, needed by /opt/app/bin/../lib/libapp.so.1: not found in ld.so.cache (absent or unusable); default directories /lib, /usr/lib
 }
 
 func ExampleRead() {
