@@ -39,6 +39,21 @@ func (a Arch) Variant() string {
 	return variant
 }
 
+// Hwcaps returns the subdirectories of glibc-hwcaps that loaders of the
+// architecture know, that of the best processor first. One that has some of them
+// has all that follow it (sysdeps/*/dl-hwcaps-subdirs.c).
+func (a Arch) Hwcaps() []string {
+	switch a.abi().platform {
+	case "amd64":
+		return []string{"x86-64-v4", "x86-64-v3", "x86-64-v2"}
+	case "ppc64le":
+		return []string{"power10", "power9"}
+	case "s390x":
+		return []string{"z17", "z16", "z15", "z14", "z13"}
+	}
+	return nil
+}
+
 // CacheFlags returns the flags that ld.so.cache gives the architecture's files.
 func (a Arch) CacheFlags() uint32 { return a.abi().cache }
 

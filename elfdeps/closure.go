@@ -3,6 +3,7 @@ package elfdeps
 import (
 	"debug/elf"
 	"fmt"
+	"iter"
 )
 
 // A Closure is what a set of programs needs: one link map per program.
@@ -170,17 +171,28 @@ func (c *Closure) Program(name string) *Program {
 	return nil
 }
 
+// Needs returns the needs of all objects, in load order.
+func (p *Program) Needs() iter.Seq[Need] {
+	return func(yield func(Need) bool) {
+		for _, o := range p.Objects {
+			for _, n := range o.Needs {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Names returns every name that the program's link map answers, in the order in
 // which they were first asked for.
 func (p *Program) Names() []string {
 	var names []string
 	seen := make(map[string]bool)
-	for _, o := range p.Objects {
-		for _, n := range o.Needs {
-			if n.Object != nil && !seen[n.Name] {
-				seen[n.Name] = true
-				names = append(names, n.Name)
-			}
+	for n := range p.Needs() {
+		if n.Object != nil && !seen[n.Name] {
+			seen[n.Name] = true
+			names = append(names, n.Name)
 		}
 	}
 	return names

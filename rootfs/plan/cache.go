@@ -88,10 +88,10 @@ func (b *builder) cache(l *elfdeps.Loader) error {
 // tree, and what default directories hold beside that. Libraries that only some
 // DT_RPATH or DT_RUNPATH leads to stay private to it.
 func (b *builder) cacheMirror(c *ldcache.Cache, l *elfdeps.Loader) {
-	type key struct{ name, path string }
+	type key struct{ name, path, hwcap string }
 	have := make(map[key]bool)
 	add := func(e ldcache.Entry) {
-		if k := (key{e.Name, e.Path}); !have[k] || e.HwcapName != "" {
+		if k := (key{e.Name, e.Path, e.HwcapName}); !have[k] {
 			c.Entries = append(c.Entries, e)
 			have[k] = true
 		}
@@ -112,34 +112,35 @@ func (b *builder) cacheMirror(c *ldcache.Cache, l *elfdeps.Loader) {
 		}
 	}
 	found(elfdeps.RuleDefault)
+	found(elfdeps.RuleConf)
 }
 
 // cacheFlat lists every library under every name it is asked for.
 func (b *builder) cacheFlat(c *ldcache.Cache, l *elfdeps.Loader) {
 	have := make(map[string]bool)
 	for n := range b.needs(l) {
-		file := flatLibraries + "/" + n.Name
-		if !strings.Contains(n.Name, "/") && !have[n.Name] && b.holds(file) {
+		file := flatPath(n)
+		if !strings.Contains(n.Name, "/") && !have[file] && b.holds(file) {
 			c.Entries = append(c.Entries, cacheEntry(n, file))
-			have[n.Name] = true
+			have[file] = true
 		}
 	}
 }
 
 func cacheEntry(n elfdeps.Need, file string) ldcache.Entry {
-	return ldcache.Entry{Flags: n.Object.Arch.CacheFlags(), Name: n.Name, Path: file}
+	return ldcache.Entry{Flags: n.Object.Arch.CacheFlags(), Name: n.Name, Path: file, HwcapName: n.Rule.Hwcap}
 }
 
 // needs returns every met need of the programs whose loader looks them up where
 // l does.
 func (b *builder) needs(l *elfdeps.Loader) iter.Seq[elfdeps.Need] {
 	return func(yield func(elfdeps.Need) bool) {
-		for _, p := range b.plan.Closure.Programs {
-			if p.Loader == nil || p.Loader.CachePath != l.CachePath || p.Loader.PathFile != l.PathFile {
-				continue
-			}
-			for _, o := range p.Objects {
-				for _, n := range o.Needs {
+		for c := range b.plan.closures() {
+			for _, p := range c.Programs {
+				if p.Loader == nil || p.Loader.CachePath != l.CachePath || p.Loader.PathFile != l.PathFile {
+					continue
+				}
+				for n := range p.Needs() {
 					if n.Object != nil && !yield(n) {
 						return
 					}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/elfdeps/elftest"
 	"github.com/harvest-oci/harvest/elfdeps/ldcache"
 	"github.com/harvest-oci/harvest/rootfs"
@@ -85,10 +86,15 @@ func setModes(t testing.TB, root fs.FS, dir string) {
 func spec(t testing.TB, line string) plan.Spec {
 	t.Helper()
 	var s plan.Spec
+	var err error
 	words := strings.Fields(line)
 	for i := 0; i < len(words); i++ {
-		if words[i] == "--bare" {
+		switch words[i] {
+		case "--bare":
 			s.Bare = true
+			continue
+		case "--all-hwcaps":
+			s.AllHwcaps = true
 			continue
 		}
 		i++
@@ -108,8 +114,15 @@ func spec(t testing.TB, line string) plan.Spec {
 			s.LibraryPath = append(s.LibraryPath, value)
 		case "-u":
 			s.User = value
+		case "--dlopen":
+			s.Dlopen, err = elfdeps.ParsePriority(value)
+		case "--platform":
+			s.Platform, err = plan.ParsePlatform(value)
 		default:
 			t.Fatalf("unknown flag %s", words[i-1])
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 	return s

@@ -40,24 +40,39 @@ func (v Violation) String() string {
 	return fmt.Sprintf("in the image %s would load %s as %s instead of the host's %s", v.Program, v.Image, v.Name, v.Host)
 }
 
-// checkLaw resolves every program inside the tree, and compares.
-func (p *Plan) checkLaw(ctx context.Context, host *rootfs.Host, tree *rootfs.Tree) error {
-	r := elfdeps.Resolver{FS: tree}
-	inside, err := r.Resolve(ctx, p.Programs...)
-	if len(inside.Programs) < len(p.Programs) {
-		return fmt.Errorf("inside the image: %w", err)
+// checkLaw resolves every program inside the tree, and compares: for every
+// processor, and for those that get libraries of their own.
+func (b *builder) checkLaw(ctx context.Context) error {
+	violations, err := b.violations(ctx, Variant{Closure: b.plan.Closure})
+	for _, v := range b.plan.Variants {
+		if err != nil {
+			break
+		}
+		var more []Violation
+		more, err = b.violations(ctx, v)
+		violations = append(violations, more...)
+	}
+	if err == nil && len(violations) > 0 {
+		err = &LawError{violations}
+	}
+	return err
+}
+
+// violations returns where the tree breaks the law for one kind of processor.
+func (b *builder) violations(ctx context.Context, v Variant) ([]Violation, error) {
+	r := elfdeps.Resolver{FS: b.tree, Dlopen: b.spec.Dlopen, Hwcaps: v.Hwcaps}
+	inside, err := r.Resolve(ctx, b.plan.Programs...)
+	if len(inside.Programs) < len(b.plan.Programs) {
+		return nil, fmt.Errorf("inside the image: %w", err)
 	}
 	same := func(want, got *elfdeps.Object) bool {
-		return want.Same(got) || copies(host, want.Path, tree, got.Path)
+		return want.Same(got) || copies(b.host, want.Path, b.tree, got.Path)
 	}
 	var violations []Violation
-	for i, program := range p.Closure.Programs {
+	for i, program := range v.Closure.Programs {
 		violations = append(violations, compare(program, inside.Programs[i], same)...)
 	}
-	if len(violations) > 0 {
-		return &LawError{violations}
-	}
-	return nil
+	return violations, nil
 }
 
 // copies reports whether the host's file and the tree's are copies of one file,

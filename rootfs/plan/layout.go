@@ -50,18 +50,57 @@ func (b *builder) mirror() error {
 			return err
 		}
 		b.plan.Programs = append(b.plan.Programs, cmp.Or(in.Dest, p.Name))
-		why := needed(p)
-		self := p.Self()
-		for _, o := range p.Objects {
-			if o == self {
-				continue
-			}
-			if err := b.tree.AddHost(b.host, o.Path, why[o]); err != nil {
+		if err := b.objects(i, b.mirrorObjects); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// objects calls add with the link map of a program on every kind of processor.
+func (b *builder) objects(program int, add func(*elfdeps.Program) error) error {
+	for c := range b.plan.closures() {
+		if err := add(c.Programs[program]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *builder) mirrorObjects(p *elfdeps.Program) error {
+	why, self := needed(p), p.Self()
+	for _, o := range p.Objects {
+		if o == self {
+			continue
+		}
+		if err := b.tree.AddHost(b.host, o.Path, why[o]); err != nil {
+			return err
+		}
+		if link := b.hwcapLink(p, o); link != "" {
+			if err := b.tree.AddHost(b.host, link, why[o]); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// hwcapLink returns the other path of a library for better processors. The cache
+// has them by the name of the file itself; by soname, the loader finds them
+// without a cache, and so does the next ldconfig.
+func (b *builder) hwcapLink(p *elfdeps.Program, o *elfdeps.Object) string {
+	for _, by := range p.Objects {
+		for _, n := range by.Needs {
+			link := path.Dir(o.Path) + "/" + n.Name
+			if n.Object != o || n.Rule.Hwcap == "" || link == o.Path {
+				continue
+			}
+			if _, err := b.host.Stat(link[1:]); err == nil {
+				return link
+			}
+		}
+	}
+	return ""
 }
 
 const flatLibraries = "/lib64"
@@ -79,7 +118,7 @@ func (b *builder) flat() error {
 			return err
 		}
 		b.plan.Programs = append(b.plan.Programs, dest)
-		if err := b.flatObjects(p); err != nil {
+		if err := b.objects(i, b.flatObjects); err != nil {
 			return err
 		}
 	}
@@ -90,7 +129,7 @@ func (b *builder) flatObjects(p *elfdeps.Program) error {
 	why, self := needed(p), p.Self()
 	for _, o := range p.Objects {
 		for _, n := range o.Needs {
-			dest := flatLibraries + "/" + path.Base(n.Name)
+			dest := flatPath(n)
 			switch {
 			case n.Object == nil, n.Object == self:
 				continue
@@ -105,6 +144,15 @@ func (b *builder) flatObjects(p *elfdeps.Program) error {
 		}
 	}
 	return nil
+}
+
+// flatPath returns where the library that meets a need goes.
+func flatPath(n elfdeps.Need) string {
+	dir := flatLibraries
+	if n.Rule.Hwcap != "" {
+		dir += "/glibc-hwcaps/" + n.Rule.Hwcap
+	}
+	return dir + "/" + path.Base(n.Name)
 }
 
 // place adds the host's file src under the path dst, in folders of its own.
@@ -164,8 +212,11 @@ func needed(p *elfdeps.Program) map[*elfdeps.Object]rootfs.Reason {
 				continue
 			}
 			r := rootfs.Reason{Kind: "library", From: o.Path, Text: n.Name + " by " + n.Rule.String()}
-			if n.Interp() {
+			switch {
+			case n.Interp():
 				r.Kind, r.Text = "loader", n.Rule.String()
+			case n.Dlopen != nil:
+				r.Text += fmt.Sprintf(", opened later (%v)", n.Dlopen.Priority)
 			}
 			why[n.Object] = r
 		}

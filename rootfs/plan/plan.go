@@ -46,6 +46,10 @@ type Spec struct {
 	Bare        bool     // programs, libraries and /dev, without the rest of the skeleton
 	User        string   // who the image's process is: "name", "uid" or either with ":group"
 	LibraryPath []string // where libraries are also looked for; they are found in the image without it
+
+	Dlopen    elfdeps.Priority // how far to follow what objects open later
+	AllHwcaps bool             // add the libraries for better processors (glibc-hwcaps) beside those for every one
+	Platform  Platform         // that programs must be for; the zero value allows any
 }
 
 // An Input is something of the host.
@@ -66,6 +70,7 @@ func (in Input) String() string {
 type Plan struct {
 	Tree     *rootfs.Tree     // nil if Make failed
 	Closure  *elfdeps.Closure // on the host
+	Variants []Variant        // the closures for better processors that differ from it, if the Spec wants them
 	Programs []string         // paths in the image, in the order of the Spec, each once
 	Arch     elfdeps.Arch     // of all programs
 	Notes    []string         // what the user should know, a sentence each
@@ -90,6 +95,13 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	if p.Arch, err = architecture(p.Closure); err != nil {
 		return p, err
 	}
+	if err := spec.Platform.check(p.Closure); err != nil {
+		return p, err
+	}
+	if p.Variants, err = variants(ctx, host, spec, p.Closure); err != nil {
+		return p, err
+	}
+	p.Notes = Notes(host, p.Closure)
 	b := builder{plan: p, host: host, spec: spec, tree: &rootfs.Tree{}}
 	if err := b.build(); err != nil {
 		return p, err
@@ -97,7 +109,7 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	if err := b.access(); err != nil {
 		return p, err
 	}
-	if err := p.checkLaw(ctx, host, b.tree); err != nil {
+	if err := b.checkLaw(ctx); err != nil {
 		return p, err
 	}
 	p.Tree = b.tree
@@ -112,6 +124,9 @@ func Resolve(ctx context.Context, host *rootfs.Host, spec Spec) (*elfdeps.Closur
 		return &elfdeps.Closure{}, missing
 	}
 	c, err := resolve(ctx, host, spec)
+	if wrong := spec.Platform.check(c); wrong != nil {
+		missing = errors.Join(missing, wrong)
+	}
 	if missing == nil {
 		return c, err
 	}
@@ -119,12 +134,21 @@ func Resolve(ctx context.Context, host *rootfs.Host, spec Spec) (*elfdeps.Closur
 }
 
 func resolve(ctx context.Context, host *rootfs.Host, spec Spec) (*elfdeps.Closure, error) {
-	names := make([]string, len(spec.Programs))
-	for i, in := range spec.Programs {
+	r := spec.resolver(host)
+	return r.Resolve(ctx, spec.sources()...)
+}
+
+// resolver returns one that looks for libraries as the spec says.
+func (s Spec) resolver(host *rootfs.Host) elfdeps.Resolver {
+	return elfdeps.Resolver{FS: host, LibraryPath: s.LibraryPath, Dlopen: s.Dlopen}
+}
+
+func (s Spec) sources() []string {
+	names := make([]string, len(s.Programs))
+	for i, in := range s.Programs {
 		names[i] = in.Source
 	}
-	r := elfdeps.Resolver{FS: host, LibraryPath: spec.LibraryPath}
-	return r.Resolve(ctx, names...)
+	return names
 }
 
 // located returns the spec with every program's source as a rooted path, each

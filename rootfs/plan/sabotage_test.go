@@ -64,8 +64,8 @@ func TestTheLawNoticesSabotage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.Tree = spoilt(t, host, p.Tree, tt.spoil)
-			err = p.checkLaw(t.Context(), host, p.Tree)
+			b := builder{plan: p, host: host, tree: spoilt(t, host, p.Tree, tt.spoil)}
+			err = b.checkLaw(t.Context())
 			if got, want := text(err), strings.TrimSpace(strings.ReplaceAll(tt.want, "\t", "")); got != want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)
 			}
@@ -121,7 +121,8 @@ func TestTheLawIsNotPassedByGivingUp(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := p.checkLaw(ctx, host, p.Tree); text(err) != "inside the image: context canceled" {
+	b := builder{plan: p, host: host, tree: p.Tree}
+	if err := b.checkLaw(ctx); text(err) != "inside the image: context canceled" {
 		t.Errorf("got %v", err)
 	}
 }
