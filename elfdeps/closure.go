@@ -17,6 +17,8 @@ type Program struct {
 	Loader  *Loader   // nil for a program that the kernel alone starts
 	Objects []*Object // in load order: the program, but for what its DT_FILTER names, which comes first
 
+	Mentions []Mention // what objects name and do not need, if the Resolver asks for it
+
 	self *Object
 }
 

@@ -29,28 +29,30 @@ func (d *decoder) dynamic(f *File, s segment) error {
 	if s.filesz == 0 {
 		return damaged("its dynamic section is not in the file, as in one that holds only debugging information")
 	}
-	refs, err := d.entries(f, s)
-	if err != nil {
+	if err := d.entries(f, s); err != nil {
 		return err
 	}
-	refs, err = d.versions(refs)
-	d.refs = refs[:0]
-	if err != nil || len(refs) == 0 {
+	entries := len(d.refs)
+	if err := d.readVersions(); err != nil || len(d.refs) == 0 {
 		return err
 	}
 	base, err := d.stringTable()
 	if err != nil {
 		return err
 	}
-	names, err := d.strings(refs, base)
+	names, err := d.strings(d.refs, base)
 	if err != nil {
 		return err
 	}
-	rest := f.setVersions(refs, names)
-	f.Needed = make([]Dependency, 0, rest)
-	for i, ref := range refs[:rest] {
+	f.Needed = make([]Dependency, 0, entries)
+	for i, ref := range d.refs[:entries] {
 		f.set(ref.tag, names[i])
 	}
+	versions, err := d.strings(d.versions.refs, base)
+	if err != nil {
+		return err
+	}
+	d.versions.setIn(f, names[entries:], versions)
 	if f.HasRunpath {
 		f.Rpath = ""
 	}
@@ -72,32 +74,31 @@ func (f *File) set(tag elf.DynTag, name string) {
 	}
 }
 
-// entries walks the dynamic section and returns what refers to strings.
-func (d *decoder) entries(f *File, s segment) ([]stringRef, error) {
+// entries walks the dynamic section.
+func (d *decoder) entries(f *File, s segment) error {
 	size := 2 * d.word
 	b, err := d.bytes(s.off, min(s.filesz, uint64(maxDynamic*size)), "its dynamic section")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	refs := d.refs[:0]
 	for ; len(b) >= size; b = b[size:] {
 		tag, val := d.tag(b), d.number(b[d.word:])
 		switch tag {
 		case elf.DT_NULL:
-			return refs, nil
+			return nil
 		case elf.DT_FLAGS_1:
 			f.Flags1 = elf.DynFlag1(val)
 		case elf.DT_NEEDED, elf.DT_SONAME, elf.DT_RPATH, elf.DT_RUNPATH,
 			elf.DT_FILTER, elf.DT_AUXILIARY, elf.DT_AUDIT, elf.DT_DEPAUDIT:
-			refs = append(refs, stringRef{tag, val})
+			d.refs = append(d.refs, stringRef{tag, val})
 		default:
 			d.tables.set(tag, val)
 		}
 	}
 	if s.filesz > uint64(maxDynamic*size) {
-		return nil, damaged("more than %d dynamic entries", maxDynamic)
+		return damaged("more than %d dynamic entries", maxDynamic)
 	}
-	return refs, nil
+	return nil
 }
 
 func (t *tables) set(tag elf.DynTag, val uint64) {
@@ -165,9 +166,12 @@ func (d *decoder) stringTable() (uint64, error) {
 }
 
 // strings returns the names that refs point to, in the string table at base. It
-// takes one read if they lie near each other, as they do unless a tool has moved
-// some.
+// takes one read if they lie near each other, as names of libraries do, and names
+// of versions, unless a tool has moved some.
 func (d *decoder) strings(refs []stringRef, base uint64) ([]string, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
 	size := d.strsz
 	lo, hi := refs[0].off, refs[0].off
 	for _, ref := range refs {
@@ -176,13 +180,14 @@ func (d *decoder) strings(refs []stringRef, base uint64) ([]string, error) {
 		}
 		lo, hi = min(lo, ref.off), max(hi, ref.off)
 	}
-	window := "" // of the table, from lo on
+	window := "" // of the table, from lo to the end of the last string
 	if end := min(hi+stringGuess, size); end-lo <= windowSize {
 		b, err := d.bytes(base+lo, end-lo, "its string table")
 		if err != nil {
 			return nil, err
 		}
-		window = string(b)
+		last := bytes.IndexByte(b[hi-lo:], 0)
+		window = string(b[:hi-lo+uint64(last+1)])
 	}
 	names := make([]string, len(refs))
 	total := 0

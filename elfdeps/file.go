@@ -86,8 +86,9 @@ type decoder struct {
 	typ   elf.Type
 	loads []segment // to be mapped
 	tables
-	refs  []stringRef // room for those of the dynamic section
-	noted uint64      // bytes of notes so far
+	refs     []stringRef // to names of libraries, and the like
+	versions versions
+	noted    uint64 // bytes of notes so far
 
 	head    []byte // of the file
 	room    []byte // for what bytes returns
@@ -95,7 +96,11 @@ type decoder struct {
 }
 
 func (d *decoder) read(r io.ReaderAt, size int64) (*File, error) {
-	*d = decoder{r: r, size: size, loads: d.loads[:0], refs: d.refs[:0], head: d.head[:0], room: d.room[:0]}
+	*d = decoder{
+		r: r, size: size,
+		loads: d.loads[:0], refs: d.refs[:0], versions: d.versions.empty(),
+		head: d.head[:0], room: d.room[:0],
+	}
 	if err := d.header(); err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ var layouts = []string{
 
 const everyEntry = `interp=/lib/ld.so.1 needed=liba.so.1,libb.so.2 filter=libf.so soname=libme.so.2
 	auxiliary=libx.so needed=libc.so.6 audit=libaud.so depaudit=libdep.so rpath=/r runpath=$ORIGIN/../lib nodeflib
-	text=hello dlopen='[]' import=exit export=me`
+	text=hello dlopen='[]' import=exit export=me verneed=liba.so.1:A_1,A_2 verneed=libc.so.6:C_1 verdef=ME_1,ME_2`
 
 func build(t testing.TB, words string) []byte {
 	t.Helper()
@@ -50,6 +50,9 @@ func fileText(f *elfdeps.File) string {
 	for _, dep := range f.Needed {
 		fmt.Fprintln(&b, dep.Tag, dep.Name)
 	}
+	if len(f.VerNeed)+len(f.VerDef) > 0 {
+		fmt.Fprintln(&b, f.VerNeed, f.VerDef)
+	}
 	return b.String()
 }
 
@@ -63,6 +66,7 @@ DT_AUXILIARY libx.so
 DT_NEEDED libc.so.6
 DT_AUDIT libaud.so
 DT_DEPAUDIT libdep.so
+[{liba.so.1 [A_1 A_2]} {libc.so.6 [C_1]}] [libme.so.2 ME_1 ME_2]
 `
 	for i, want := range []string{
 		"linux/amd64 ELFCLASS64 ELFDATA2LSB ET_DYN\n",
@@ -264,8 +268,14 @@ func FuzzRead(f *testing.F) {
 		for _, dep := range file.Needed {
 			total += len(dep.Name)
 		}
-		if total > 1<<20+4096 {
+		for _, need := range file.VerNeed {
+			total += len(strings.Join(need.Versions, ""))
+		}
+		if total += len(strings.Join(file.VerDef, "")); total > 3<<20+4096 {
 			t.Errorf("names of %d bytes", total)
+		}
+		if _, err := elfdeps.Imports(bytes.NewReader(data), int64(len(data)), []string{"exit", "backtrace"}); err != nil && !errors.As(err, &damage) {
+			t.Errorf("error %v of imports", err)
 		}
 	})
 }

@@ -93,10 +93,10 @@ func (d *decoder) find(names []string, base uint64) (map[uint64]int, error) {
 	return found, nil
 }
 
-// symbols returns the place of the symbol table in the file, and how many of
-// its symbols to look at. Nothing says how many there are: the table ends where
-// the next one begins, or its segment. Undefined ones come before those that
-// DT_GNU_HASH has; if it has none, it says 1.
+// symbols returns the place of the symbol table in the file, and how many
+// symbols it may have. No header tells: it ends where the next table begins, or
+// with its segment. DT_GNU_HASH does not have all undefined symbols before
+// defined ones, as is said: those whose address is taken lie behind.
 func (d *decoder) symbols() (first, n uint64, err error) {
 	first, err = d.fileOffset(d.symtab, "its symbol table")
 	if err != nil {
@@ -113,21 +113,7 @@ func (d *decoder) symbols() (first, n uint64, err error) {
 			end = min(end, table)
 		}
 	}
-	n = (end - d.symtab) / uint64(d.symsize)
-	if d.gnuHash != 0 {
-		at, err := d.fileOffset(d.gnuHash, "its hash table")
-		if err != nil {
-			return 0, 0, err
-		}
-		b, err := d.near(at, 8, "its hash table")
-		if err != nil {
-			return 0, 0, err
-		}
-		if hashed := uint64(d.order.Uint32(b[4:])); hashed > 1 {
-			n = min(n, hashed)
-		}
-	}
-	return first, n, nil
+	return first, (end - d.symtab) / uint64(d.symsize), nil
 }
 
 // unwinders are the functions of glibc that open libgcc_s.so.1 when they are

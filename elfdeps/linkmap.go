@@ -64,6 +64,9 @@ func (m *linkMap) start(interp string) {
 	if !m.loader.Musl {
 		m.checkVersions()
 	}
+	if m.mention {
+		m.mentions()
+	}
 }
 
 // followInterp does what the kernel does: it opens PT_INTERP by that very path.

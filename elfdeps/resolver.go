@@ -38,6 +38,10 @@ type Resolver struct {
 	// processor, the best first: "x86-64-v3", "x86-64-v2". Without any, what is
 	// found runs on every processor.
 	Hwcaps []string
+
+	// Mentions asks for a search through all bytes of all objects, for names of
+	// libraries that they may open later.
+	Mentions bool
 }
 
 // Resolve returns the closure of the files with the given rooted names.
@@ -52,6 +56,8 @@ func (r *Resolver) Resolve(ctx context.Context, names ...string) (*Closure, erro
 		hwcaps:      r.Hwcaps,
 		loaders:     make(map[loaderKey]*Loader),
 		lacks:       make(map[versionKey][]string),
+		mention:     r.Mentions,
+		names:       make(map[*File][]nameAt),
 	}
 	s.openAll(ctx, names)
 	closure := &Closure{}
@@ -91,6 +97,8 @@ type search struct {
 	hwcaps      []string
 	loaders     map[loaderKey]*Loader
 	lacks       map[versionKey][]string
+	mention     bool
+	names       map[*File][]nameAt
 }
 
 // A loaderKey is what decides how an interpreter searches.

@@ -1,6 +1,7 @@
 package elfdeps_test
 
 import (
+	"cmp"
 	"context"
 	"debug/elf"
 	"errors"
@@ -241,6 +242,35 @@ func FuzzResolve(f *testing.F) {
 					}
 				}
 			}
+		}
+	})
+}
+
+// Whatever a root is like, resolving ends, says the same each time, and leaves no
+// need without an object or an error.
+func FuzzResolveRoot(f *testing.F) {
+	for _, r := range readRules(f) {
+		f.Add(r.root, r.resolve)
+	}
+	f.Fuzz(func(t *testing.T, root, resolve string) {
+		if len(root) > 1<<14 || strings.Count(resolve, "\n") > 20 {
+			return
+		}
+		if _, err := elftest.ParseRoot(root); err != nil {
+			return
+		}
+		r := rule{root: root, resolve: resolve + "\ntried\norder\n"}
+		if _, err := elfdeps.ParsePriority(cmp.Or(r.option("dlopen"), "none")); err != nil {
+			return
+		}
+		c, err := r.closure(t)
+		var missing *elfdeps.MissingError
+		if n := len(c.Missing()); (n > 0) != errors.As(err, &missing) {
+			t.Errorf("%d needs are unmet, and the error is %v", n, err)
+		}
+		again, err2 := r.closure(t)
+		if first, second := r.render(c, err), r.render(again, err2); first != second {
+			t.Errorf("first\n%s\nthen\n%s", first, second)
 		}
 	})
 }

@@ -45,7 +45,7 @@ type rule struct {
 	want          string
 }
 
-func readRules(t *testing.T) []rule {
+func readRules(t testing.TB) []rule {
 	t.Helper()
 	files, err := filepath.Glob("../testdata/elf/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -117,6 +117,7 @@ func (r rule) closure(t *testing.T) (*elfdeps.Closure, error) {
 			t.Fatal(err)
 		}
 	}
+	resolver.Mentions = r.shows("mentions")
 	if names := r.option("hwcaps"); names != "" {
 		resolver.Hwcaps = strings.Split(names, ",")
 	}
@@ -140,6 +141,9 @@ func (r rule) render(c *elfdeps.Closure, err error) string {
 					}
 				}
 			}
+		}
+		for _, m := range p.Mentions {
+			fmt.Fprintf(&b, "%s mentions %s => %s [%v]\n", m.By, m.Name, m.Path, m.Rule)
 		}
 		if r.shows("order") {
 			fmt.Fprintf(&b, "order: %s\n", strings.Join(objectPaths(p), " "))

@@ -12,10 +12,6 @@ type VersionNeed struct {
 	Versions []string
 }
 
-// tagVersion marks the name of a version of the library that the DT_VERNEED
-// before it names. The tag itself stands with no string.
-const tagVersion = elf.DT_VERNEEDNUM
-
 // maxVersions bounds the versions of one file. Real libraries have up to 500.
 const maxVersions = 1 << 14
 
@@ -29,58 +25,89 @@ const (
 	verWeak     = 2  // VER_FLG_WEAK
 )
 
-// versions adds to refs the names in DT_VERNEED, each library followed by its
-// versions, and those in DT_VERDEF.
-func (d *decoder) versions(refs []stringRef) ([]stringRef, error) {
-	left := maxVersions
+// versions is what DT_VERNEED and DT_VERDEF hold.
+type versions struct {
+	refs   []stringRef // to the names of versions: first those that are needed
+	counts []int       // of the versions that are needed of each library
+	left   int         // structures that may still be read
+}
+
+// empty returns v with nothing in it, and its room.
+func (v versions) empty() versions {
+	return versions{refs: v.refs[:0], counts: v.counts[:0], left: maxVersions}
+}
+
+// setIn gives a file its versions, of which the names are given, and those of
+// the libraries that it needs them of.
+func (v versions) setIn(f *File, libraries, names []string) {
+	if len(libraries) > 0 {
+		f.VerNeed = make([]VersionNeed, len(libraries))
+	}
+	for i, n := range v.counts {
+		f.VerNeed[i] = VersionNeed{libraries[i], names[:n:n]}
+		names = names[n:]
+	}
+	if len(names) > 0 {
+		f.VerDef = names
+	}
+}
+
+// readVersions reads both lists. It adds the names of libraries that versions
+// are needed of to d.refs.
+func (d *decoder) readVersions() error {
 	if d.verneed != 0 && d.verneedNum != 0 {
 		at, err := d.fileOffset(d.verneed, "what versions it needs")
 		if err != nil {
-			return refs, err
+			return err
 		}
-		if refs, err = d.needs(refs, at, &left); err != nil {
-			return refs, err
+		if err := d.needs(at); err != nil {
+			return err
 		}
 	}
 	if d.verdef != 0 && d.verdefNum != 0 {
 		at, err := d.fileOffset(d.verdef, "what versions it has")
 		if err != nil {
-			return refs, err
+			return err
 		}
-		return d.definitions(refs, at, &left)
+		return d.definitions(at)
 	}
-	return refs, nil
+	return nil
 }
 
 // needs walks the list of libraries that versions are needed of.
-func (d *decoder) needs(refs []stringRef, at uint64, left *int) ([]stringRef, error) {
+func (d *decoder) needs(at uint64) error {
 	for {
-		b, err := d.version(at, verneedSize, left)
+		b, err := d.version(at, verneedSize)
 		if err != nil {
-			return refs, err
+			return err
 		}
 		file, aux, next := d.order.Uint32(b[4:]), d.order.Uint32(b[8:]), d.order.Uint32(b[12:])
-		refs = append(refs, stringRef{elf.DT_VERNEED, uint64(file)})
-		if refs, err = d.neededVersions(refs, at+uint64(aux), left); err != nil || next == 0 {
-			return refs, err
+		before := len(d.versions.refs)
+		if err := d.neededVersions(at + uint64(aux)); err != nil {
+			return err
+		}
+		d.refs = append(d.refs, stringRef{elf.DT_VERNEED, uint64(file)})
+		d.versions.counts = append(d.versions.counts, len(d.versions.refs)-before)
+		if next == 0 {
+			return nil
 		}
 		at += uint64(next)
 	}
 }
 
 // neededVersions walks the list of versions that are needed of one library.
-func (d *decoder) neededVersions(refs []stringRef, at uint64, left *int) ([]stringRef, error) {
+func (d *decoder) neededVersions(at uint64) error {
 	for {
-		b, err := d.version(at, vernauxSize, left)
+		b, err := d.version(at, vernauxSize)
 		if err != nil {
-			return refs, err
+			return err
 		}
 		flags, name, next := d.order.Uint16(b[4:]), d.order.Uint32(b[8:]), d.order.Uint32(b[12:])
 		if flags&verWeak == 0 {
-			refs = append(refs, stringRef{tagVersion, uint64(name)})
+			d.versions.refs = append(d.versions.refs, stringRef{elf.DT_VERNEED, uint64(name)})
 		}
 		if next == 0 {
-			return refs, nil
+			return nil
 		}
 		at += uint64(next)
 	}
@@ -88,58 +115,30 @@ func (d *decoder) neededVersions(refs []stringRef, at uint64, left *int) ([]stri
 
 // definitions walks the list of versions that the file's own symbols have. The
 // first name of each is its own; others are those of its parents.
-func (d *decoder) definitions(refs []stringRef, at uint64, left *int) ([]stringRef, error) {
+func (d *decoder) definitions(at uint64) error {
 	for {
-		b, err := d.version(at, verdefSize, left)
+		b, err := d.version(at, verdefSize)
 		if err != nil {
-			return refs, err
+			return err
 		}
 		aux, next := d.order.Uint32(b[12:]), d.order.Uint32(b[16:])
-		if b, err = d.version(at+uint64(aux), verdauxSize, left); err != nil {
-			return refs, err
+		if b, err = d.version(at+uint64(aux), verdauxSize); err != nil {
+			return err
 		}
-		refs = append(refs, stringRef{elf.DT_VERDEF, uint64(d.order.Uint32(b))})
+		d.versions.refs = append(d.versions.refs, stringRef{elf.DT_VERDEF, uint64(d.order.Uint32(b))})
 		if next == 0 {
-			return refs, nil
+			return nil
 		}
 		at += uint64(next)
 	}
 }
 
 // version returns one structure of symbol versioning.
-func (d *decoder) version(at, size uint64, left *int) ([]byte, error) {
-	if *left--; *left < 0 {
+func (d *decoder) version(at, size uint64) ([]byte, error) {
+	if d.versions.left--; d.versions.left < 0 {
 		return nil, damaged("more than %d versions", maxVersions)
 	}
 	return d.near(at, size, "its versions")
-}
-
-// setVersions takes the versions off the end of refs, whose names are the given
-// ones, and returns how many refs are left.
-func (f *File) setVersions(refs []stringRef, names []string) (rest int) {
-	for rest < len(refs) && !refs[rest].versioning() {
-		rest++
-	}
-	for i := rest; i < len(refs); {
-		end := i + 1
-		switch refs[i].tag {
-		case elf.DT_VERNEED:
-			for end < len(refs) && refs[end].tag == tagVersion {
-				end++
-			}
-			f.VerNeed = append(f.VerNeed, VersionNeed{names[i], names[i+1 : end : end]})
-		case elf.DT_VERDEF:
-			end = len(refs)
-			f.VerDef = names[i:end:end]
-		}
-		i = end
-	}
-	return rest
-}
-
-// versioning reports whether the string is of DT_VERNEED or DT_VERDEF.
-func (r stringRef) versioning() bool {
-	return r.tag == elf.DT_VERNEED || r.tag == elf.DT_VERDEF
 }
 
 // checkVersions compares the versions that objects need with those that the
