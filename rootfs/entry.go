@@ -36,10 +36,19 @@ type Entry struct {
 	Source       string            // the host's path of the contents, "" if they are in memory
 	Why          []Reason          // what led here; never empty in a finished plan
 
-	implied bool        // a folder that only exists because something lies in it
-	data    []byte      // contents that no host has
-	host    *Host       // where Source lies
-	seen    fs.FileInfo // the file as it was listed
+	implied  bool        // a folder that only exists because something lies in it
+	data     []byte      // contents that no host has
+	contents Contents    // likewise
+	host     *Host       // where Source lies
+	seen     fs.FileInfo // the file as it was listed
+}
+
+// Contents are the bytes of a file that lie neither in memory nor on a host, but
+// in a layer of an image, say. Values must be comparable: entries of one tree
+// with equal ones are hard links of each other.
+type Contents interface {
+	// Open returns a file of the size that the entry says.
+	Open() (fs.File, error)
 }
 
 // A Reason says by which rule an entry came in, and where the rule started.
@@ -71,6 +80,11 @@ func File(name string, mode fs.FileMode, data []byte) *Entry {
 	return &Entry{Path: rooted(name), Mode: mode, Size: int64(len(data)), data: data}
 }
 
+// FileFrom returns a regular file owned by root whose size bytes are elsewhere.
+func FileFrom(name string, mode fs.FileMode, size int64, c Contents) *Entry {
+	return &Entry{Path: rooted(name), Mode: mode, Size: size, contents: c}
+}
+
 // Symlink returns a symbolic link owned by root.
 func Symlink(name, target string) *Entry {
 	return &Entry{Path: rooted(name), Mode: fs.ModeSymlink | 0o777, Link: target}
@@ -90,6 +104,8 @@ func (e *Entry) Open() (fs.File, error) {
 	switch {
 	case !e.Mode.IsRegular():
 		return nil, &fs.PathError{Op: "open", Path: e.Path, Err: errors.New("not a regular file")}
+	case e.contents != nil:
+		return e.contents.Open()
 	case e.host == nil:
 		return &memFile{Reader: bytes.NewReader(e.data), info: fileInfo{e}}, nil
 	}
@@ -187,6 +203,8 @@ func (e *Entry) SameContents(o *Entry) (bool, error) {
 	case e.Size != o.Size:
 		return false, nil
 	case e.seen != nil && o.seen != nil && os.SameFile(e.seen, o.seen):
+		return true, nil
+	case e.contents != nil && e.contents == o.contents:
 		return true, nil
 	}
 	a, err := e.digest()

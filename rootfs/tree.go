@@ -298,13 +298,13 @@ func (t *Tree) list() []*Entry {
 		}
 	}
 	slices.SortFunc(sorted, func(a, b *Entry) int { return strings.Compare(a.Path, b.Path) })
-	first := make(map[inode]*Entry)
+	first := make(map[any]*Entry)
 	for _, e := range sorted {
 		e.Hardlink = ""
-		if !e.Mode.IsRegular() || e.seen == nil {
+		id := e.file()
+		if id == nil {
 			continue
 		}
-		id := e.inode()
 		if f := first[id]; f != nil {
 			e.Hardlink = f.Path
 		} else {
@@ -313,6 +313,20 @@ func (t *Tree) list() []*Entry {
 	}
 	t.sorted = sorted
 	return sorted
+}
+
+// file returns a value that is equal for all names of one file, nil for what
+// has but one name.
+func (e *Entry) file() any {
+	switch {
+	case !e.Mode.IsRegular():
+		return nil
+	case e.contents != nil:
+		return e.contents
+	case e.seen != nil:
+		return e.inode()
+	}
+	return nil
 }
 
 // An inode is what hard links of one file have in common.
