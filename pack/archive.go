@@ -9,13 +9,13 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"github.com/harvest-oci/harvest/rootfs"
 )
 
 const (
 	blobFolder = v1.ImageBlobsDir + "/sha256/"
 	noDigest   = "0000000000000000000000000000000000000000000000000000000000000000"
+
+	manifestFile = "manifest.json" // of docker archives
 )
 
 // WriteArchive writes img as one tar that is a docker archive and an OCI
@@ -26,65 +26,52 @@ const (
 // filled in afterwards; else, as for a pipe, they are read once to learn the
 // digest and once to be written.
 func WriteArchive(w io.Writer, img *Image) (Digests, error) {
-	a := &archive{w: w}
+	a := newArchive(w, img)
 	a.folder("blobs/")
 	a.folder(blobFolder)
-	blobs := make([]Blob, len(img.Layers))
-	for i, l := range img.Layers {
-		var err error
-		if file, ok := w.(patchable); ok {
-			blobs[i], err = a.patchedLayer(file, l)
-		} else {
-			blobs[i], err = a.twiceReadLayer(l)
-		}
-		if err != nil {
-			return Digests{}, layerError(i, err)
-		}
-	}
-	d, err := img.documents(blobs)
+	blobs, names, err := a.layers(func(_ int, b Blob) string { return blobName(b.Digest) })
 	if err != nil {
 		return Digests{}, err
 	}
-	index, err := img.index(d)
+	doc, digests, err := img.Documents(blobs)
 	if err != nil {
 		return Digests{}, err
 	}
-	names := make([]string, len(blobs))
-	for i, b := range blobs {
-		names[i] = blobName(b.Digest)
+	index, err := img.index(doc.Manifest)
+	if err != nil {
+		return Digests{}, err
 	}
-	config := blobName(d.digests.Image)
+	config := blobName(digests.Image)
 	docker, err := img.dockerManifest(config, names)
 	if err != nil {
 		return Digests{}, err
 	}
-	a.member(config, d.config)
-	a.member(blobName(d.digests.Manifest), d.manifest)
+	a.member(config, doc.Config)
+	a.member(blobName(digests.Manifest), doc.Manifest)
 	a.member(v1.ImageIndexFile, index)
-	a.member("manifest.json", docker)
+	a.member(manifestFile, docker)
 	a.member(v1.ImageLayoutFile, layoutFile())
-	return d.digests, a.close()
+	return digests, a.close()
 }
 
 // WriteDocker writes img as a docker archive whose members have the names that
 // tutorials give them: layer.tar (layer1.tar and so on if there are several),
-// config.json, manifest.json. Contents are read once, whatever w is. There is no
-// OCI manifest in it, and so no digest of one.
+// config.json, manifest.json. Contents are read once, whatever w is, unless they
+// are to be compressed, because their size stands before them. There is no OCI
+// manifest in it, and so no digest of one.
 func WriteDocker(w io.Writer, img *Image) (Digests, error) {
-	a := &archive{w: w}
-	blobs := make([]Blob, len(img.Layers))
-	names := make([]string, len(img.Layers))
-	for i, l := range img.Layers {
-		names[i] = "layer.tar"
+	a := newArchive(w, img)
+	a.named = true
+	blobs, names, err := a.layers(func(i int, _ Blob) string {
 		if len(img.Layers) > 1 {
-			names[i] = fmt.Sprintf("layer%d.tar", i+1)
+			return fmt.Sprintf("layer%d.tar", i+1)
 		}
-		var err error
-		if blobs[i], err = a.layer(names[i], l); err != nil {
-			return Digests{}, layerError(i, err)
-		}
+		return "layer.tar"
+	})
+	if err != nil {
+		return Digests{}, err
 	}
-	d, err := img.documents(blobs)
+	doc, digests, err := img.Documents(blobs)
 	if err != nil {
 		return Digests{}, err
 	}
@@ -92,10 +79,10 @@ func WriteDocker(w io.Writer, img *Image) (Digests, error) {
 	if err != nil {
 		return Digests{}, err
 	}
-	a.member("config.json", d.config)
-	a.member("manifest.json", docker)
-	d.digests.Manifest = ""
-	return d.digests, a.close()
+	a.member("config.json", doc.Config)
+	a.member(manifestFile, docker)
+	digests.Manifest = ""
+	return digests, a.close()
 }
 
 func layoutFile() []byte {
@@ -113,10 +100,19 @@ type patchable interface {
 	io.WriterAt
 }
 
-// An archive is a tar that is being written. Its first error sticks.
+// An archive is a tar of an image that is being written. Its first error sticks.
 type archive struct {
-	w   io.Writer
-	err error
+	w     io.Writer
+	img   *Image
+	named bool            // layers have names that do not depend on what is in them
+	done  map[string]bool // names of the layers that are written
+	err   error
+
+	end int64 // of what was written before it turned out to be there already
+}
+
+func newArchive(w io.Writer, img *Image) *archive {
+	return &archive{w: w, img: img, done: make(map[string]bool)}
 }
 
 func (a *archive) write(b []byte) {
@@ -140,54 +136,162 @@ func (a *archive) folder(name string) {
 
 func (a *archive) close() error {
 	a.write(zeros[:2*blockSize])
+	if a.err == nil && a.end > 0 {
+		a.err = a.cut()
+	}
 	return a.err
 }
 
-// layer writes a layer under a name that is known beforehand.
-func (a *archive) layer(name string, l Layer) (Blob, error) {
-	size, err := l.Size()
+// layers writes the image's layers under names that may depend on their digests,
+// and returns both. A layer of the name of an earlier one is not written again.
+func (a *archive) layers(name func(i int, b Blob) string) (blobs []Blob, names []string, err error) {
+	blobs, names = make([]Blob, len(a.img.Layers)), make([]string, len(a.img.Layers))
+	for i, l := range a.img.Layers {
+		m := layerMember{archive: a, layer: l, name: func(b Blob) string { return name(i, b) }}
+		if blobs[i], err = m.write(); err != nil {
+			return nil, nil, layerError(i, err)
+		}
+		names[i] = m.name(blobs[i])
+		a.done[names[i]] = true
+	}
+	return blobs, names, a.err
+}
+
+// A layerMember is a layer on its way into an archive. A member's header has
+// name and size, which may become known only by writing what comes after it.
+type layerMember struct {
+	*archive
+	layer Layer
+	name  func(Blob) string
+}
+
+// write takes the way that reads the layer least often.
+func (m *layerMember) write() (Blob, error) {
+	guess, err := m.guess()
 	if err != nil {
 		return Blob{}, err
 	}
-	a.write(memberHeader(name, size))
-	if a.err != nil {
-		return Blob{}, a.err
+	if guess.Digest != "" && m.done[m.name(guess)] {
+		return guess, nil
 	}
-	sum, err := WriteLayer(a.w, l)
-	a.write(zeros[:padding(size)])
-	return Blob{sum, size}, err
+	file, ok := m.w.(patchable)
+	switch {
+	case m.certain(guess):
+		return m.once(guess)
+	case ok && (m.sized(guess) || fits(guess.Size)):
+		return m.patched(file, guess)
+	}
+	return m.twice()
 }
 
-// patchedLayer writes a layer under a name that its contents decide, which is
-// filled in when they have been written.
-func (a *archive) patchedLayer(file patchable, l Layer) (Blob, error) {
+// guess returns what is known of the layer's blob, and of the size of one that
+// is to be compressed no more than it had.
+func (m *layerMember) guess() (b Blob, err error) {
+	b = m.layer.Blob()
+	b.Size, err = m.layer.Size()
+	return b, err
+}
+
+// certain reports whether the header can be written before the layer.
+func (m *layerMember) certain(guess Blob) bool {
+	return guess.Digest != "" || m.named && m.sized(guess)
+}
+
+// sized reports whether the layer's size stays what it is.
+func (m *layerMember) sized(guess Blob) bool {
+	return guess.Digest != "" || !compresses(m.img.Compression, guess)
+}
+
+// fits reports whether what has n bytes before it is compressed has a header of
+// one block afterwards.
+func fits(n int64) bool { return n < 7<<30 }
+
+// once writes a layer whose header is known beforehand.
+func (m *layerMember) once(b Blob) (Blob, error) {
+	m.archive.write(memberHeader(m.name(b), b.Size))
+	if m.err != nil {
+		return Blob{}, m.err
+	}
+	is, err := WriteBlob(m.w, m.layer, m.img.Compression)
+	m.archive.write(zeros[:padding(is.Size)])
+	if err == nil && is.Size != b.Size {
+		panic("BUG: a layer of another size than it said")
+	}
+	return is, err
+}
+
+// patched fills in the header when the layer has been written.
+func (m *layerMember) patched(file patchable, guess Blob) (Blob, error) {
 	at, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return Blob{}, err
 	}
-	blob, err := a.layer(blobFolder+noDigest, l)
+	reserved := memberHeader(m.name(guess), guess.Size)
+	m.archive.write(reserved)
+	if m.err != nil {
+		return Blob{}, m.err
+	}
+	is, err := WriteBlob(m.w, m.layer, m.img.Compression)
 	if err != nil {
 		return Blob{}, err
 	}
-	_, err = file.WriteAt(memberHeader(blobName(blob.Digest), blob.Size), at)
-	return blob, err
+	if m.done[m.name(is)] {
+		return is, m.rewind(file, at)
+	}
+	m.archive.write(zeros[:padding(is.Size)])
+	header := memberHeader(m.name(is), is.Size)
+	if len(header) != len(reserved) {
+		panic("BUG: a header of another length than was reserved")
+	}
+	_, err = file.WriteAt(header, at)
+	return is, err
 }
 
-// twiceReadLayer does the same where nothing can be filled in.
-func (a *archive) twiceReadLayer(l Layer) (Blob, error) {
-	sum, err := WriteLayer(io.Discard, l)
+// twice writes the layer first where nobody sees it.
+func (m *layerMember) twice() (Blob, error) {
+	b, err := WriteBlob(io.Discard, m.layer, m.img.Compression)
+	if err != nil || m.done[m.name(b)] {
+		return b, err
+	}
+	m.archive.write(memberHeader(m.name(b), b.Size))
+	if m.err != nil {
+		return Blob{}, m.err
+	}
+	is, err := WriteBlob(m.w, m.layer, m.img.Compression)
+	m.archive.write(zeros[:padding(b.Size)])
+	if err == nil {
+		err = changed(b, is)
+	}
+	return b, err
+}
+
+// rewind goes back to where a member began that is in the archive already.
+func (a *archive) rewind(file patchable, at int64) error {
+	end, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
-		return Blob{}, err
+		return err
 	}
-	blob, err := a.layer(blobName(sum), l)
-	if err == nil && blob.Digest != sum {
-		err = rootfs.ErrChanged
-	}
-	return blob, err
+	a.end = max(a.end, end+padding(end))
+	_, err = file.Seek(at, io.SeekStart)
+	return err
 }
 
-// memberHeader returns the header of a file in an archive, whose length depends
-// on the length of the name and on the size alone.
+// cut takes away what is left behind the archive of a layer that it had already.
+func (a *archive) cut() error {
+	at, err := a.w.(patchable).Seek(0, io.SeekCurrent)
+	if err != nil || at >= a.end {
+		return err
+	}
+	if file, ok := a.w.(interface{ Truncate(int64) error }); ok {
+		return file.Truncate(at)
+	}
+	for n := a.end - at; n > 0 && a.err == nil; n -= int64(len(zeros)) { // which tar(1) passes over
+		a.write(zeros[:min(n, int64(len(zeros)))])
+	}
+	return a.err
+}
+
+// memberHeader returns the header of a file in an archive.
 func memberHeader(name string, size int64) []byte {
 	return ownHeader(&tar.Header{Name: name, Mode: 0o644, Size: size, Typeflag: tar.TypeReg})
 }
@@ -201,5 +305,11 @@ func ownHeader(h *tar.Header) []byte {
 	return b
 }
 
-// blobName returns the name of a blob in an OCI layout.
-func blobName(d digest.Digest) string { return blobFolder + d.Encoded() }
+// blobName returns the name of a blob in an OCI layout, or one as long for a blob
+// whose digest is not known yet.
+func blobName(d digest.Digest) string {
+	if d == "" {
+		return blobFolder + noDigest
+	}
+	return blobFolder + d.Encoded()
+}

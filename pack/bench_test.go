@@ -1,12 +1,16 @@
 package pack_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/harvest-oci/harvest/pack"
+	"github.com/harvest-oci/harvest/rootfs"
 )
 
 // BenchmarkLayer packs a thousand small files, where headers and opening count,
@@ -36,5 +40,38 @@ func BenchmarkLayer(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkCompression makes blobs of a tar like that of a program, with one
+// processor and with all of them.
+func BenchmarkCompression(b *testing.B) {
+	exe, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	program, err := os.ReadFile(exe)
+	if err != nil {
+		b.Fatal(err)
+	}
+	l := pack.TreeLayer(newTree(b, rootfs.File("/program", 0o755, bytes.Repeat(program, 4))), epoch)
+	size, err := l.Size()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range []pack.Compression{{}, {Method: pack.Gzip}, {Method: pack.Zstd}} {
+		for _, processors := range []int{1, runtime.NumCPU()} {
+			b.Run(fmt.Sprintf("%s/processors=%d", c, processors), func(b *testing.B) {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+				b.SetBytes(size)
+				for b.Loop() {
+					blob, err := pack.WriteBlob(io.Discard, l, c)
+					if err != nil {
+						b.Fatal(err)
+					}
+					b.ReportMetric(float64(blob.Size)/float64(size), "ratio")
+				}
+			})
+		}
 	}
 }

@@ -15,7 +15,8 @@
 // follows from the ones before it:
 //
 //	diff_id         = sha256 of the layer's tar
-//	layer digest    = sha256 of the layer as it is shipped: the same, uncompressed
+//	layer digest    = sha256 of the layer as it is shipped: the same, uncompressed;
+//	                  else of the compressed tar, which leaves the diff_id as it is
 //	image ID        = sha256 of the config, which holds the diff_ids
 //	manifest digest = sha256 of the manifest, which holds image ID and layer digests
 //
@@ -32,6 +33,10 @@
 // they lie, and once if the output is a file; a file that has changed since its
 // tree was made is an error.
 //
-// The package knows trees and formats. It knows nothing of ELF, compresses
-// nothing, and opens no connection.
+// Compressed layers are the same too, whatever the number of processors, as long
+// as the libraries are that compress; diff_ids and image ID do not depend on
+// them. A layer that was read from an image is written as it was, to the byte.
+//
+// The package knows trees and formats. It knows nothing of ELF and opens no
+// connection.
 package pack

@@ -3,6 +3,7 @@ package pack
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -10,8 +11,8 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// An Image is what is to be written: layers from the lowest up, and how to run
-// them. Architecture and OS are required.
+// An Image is what is to be written, or what was read: layers from the lowest
+// up, and how to run them. Architecture and OS are required.
 type Image struct {
 	Tags         []string // full names, as ParseTag returns them; may be empty
 	Architecture string   // as GOARCH: "amd64"
@@ -20,84 +21,85 @@ type Image struct {
 	Created      time.Time
 	Config       v1.ImageConfig
 	Layers       []Layer
-	CreatedBy    []string // how each layer came about, for docker history; may be shorter
+	Compression  Compression  // of layers that are no blobs yet
+	History      []v1.History // how the layers came about; those that lack an entry get an empty one
+	Read         Documents    // what an image that was read consists of; see [Image.Documents]
+}
+
+// Documents are the JSON members of an image.
+type Documents struct {
+	Config, Manifest []byte
 }
 
 // Digests are the numbers by which engines and registries know an image.
 type Digests struct {
 	Image    digest.Digest // the image ID: of the config
 	Manifest digest.Digest // "" where none is written
-	Layers   []Blob        // uncompressed: the digest is also the diff ID
+	Layers   []Blob
 }
 
-// A Blob is what a digest stands for.
-type Blob struct {
-	Digest digest.Digest
-	Size   int64
+// Append puts a layer on top of the image. Its entry in the history says how it
+// came about, in the words of a command line.
+func (img *Image) Append(l Layer, createdBy string) {
+	img.History = append(img.history(len(img.Layers)), v1.History{Created: img.created(), CreatedBy: createdBy})
+	img.Layers = append(slices.Clip(img.Layers), l)
 }
 
-// documents are the JSON members of an image, once its layers are known.
-type documents struct {
-	config, manifest []byte
-	digests          Digests
-}
-
-func (img *Image) documents(layers []Blob) (documents, error) {
+// Documents returns config and manifest of an image whose layers are the given
+// blobs, and their digests.
+//
+// Of an image that was read, both are what they were, to the byte, as long as
+// they would say the same; where the image says something else, the config keeps
+// what this package does not know of, such as a health check.
+func (img *Image) Documents(layers []Blob) (Documents, Digests, error) {
 	config, err := img.config(layers)
 	if err != nil {
-		return documents{}, err
+		return Documents{}, Digests{}, err
 	}
-	d := documents{config: config}
-	d.digests = Digests{Image: digest.FromBytes(config), Layers: layers}
+	manifest, err := img.manifest(config, layers)
+	if err != nil {
+		return Documents{}, Digests{}, err
+	}
+	return Documents{config, manifest}, Digests{digest.FromBytes(config), digest.FromBytes(manifest), layers}, nil
+}
+
+func (img *Image) manifest(config []byte, layers []Blob) ([]byte, error) {
 	manifest := v1.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2},
 		MediaType: v1.MediaTypeImageManifest,
-		Config:    v1.Descriptor{MediaType: v1.MediaTypeImageConfig, Digest: d.digests.Image, Size: int64(len(config))},
+		Config:    descriptorOf(v1.MediaTypeImageConfig, config),
 	}
 	for _, l := range layers {
-		manifest.Layers = append(manifest.Layers,
-			v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: l.Digest, Size: l.Size})
+		manifest.Layers = append(manifest.Layers, v1.Descriptor{MediaType: l.MediaType, Digest: l.Digest, Size: l.Size})
 	}
-	if d.manifest, err = json.Marshal(manifest); err != nil {
-		return documents{}, err
+	if img.Read.Manifest != nil && sameParts(img.Read.Manifest, manifest) {
+		return img.Read.Manifest, nil
 	}
-	d.digests.Manifest = digest.FromBytes(d.manifest)
-	return d, nil
+	return json.Marshal(manifest)
 }
 
-// config returns the image's config, whose digest is the image ID.
-func (img *Image) config(layers []Blob) ([]byte, error) {
-	created := img.Created.UTC()
-	c := v1.Image{
-		Created:  &created,
-		Platform: v1.Platform{Architecture: img.Architecture, OS: img.OS, Variant: img.Variant},
-		Config:   img.Config,
-		RootFS:   v1.RootFS{Type: "layers"},
+// sameParts reports whether a manifest that was read lists the same config and
+// layers, in the same media types.
+func sameParts(read []byte, want v1.Manifest) bool {
+	var have v1.Manifest
+	if err := json.Unmarshal(read, &have); err != nil || have.MediaType != want.MediaType {
+		return false
 	}
-	for i, l := range layers {
-		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, l.Digest)
-		h := v1.History{Created: &created}
-		if i < len(img.CreatedBy) {
-			h.CreatedBy = img.CreatedBy[i]
-		}
-		c.History = append(c.History, h)
+	same := func(a, b v1.Descriptor) bool {
+		return a.MediaType == b.MediaType && a.Digest == b.Digest && a.Size == b.Size
 	}
-	return json.Marshal(c)
+	return same(have.Config, want.Config) && slices.EqualFunc(have.Layers, want.Layers, same)
 }
 
 // index returns index.json: the manifest once for each name, under the name
 // that containerd and podman go by and the tag that OCI tools go by.
-func (img *Image) index(d documents) ([]byte, error) {
-	desc := v1.Descriptor{
-		MediaType: v1.MediaTypeImageManifest,
-		Digest:    d.digests.Manifest,
-		Size:      int64(len(d.manifest)),
-	}
+func (img *Image) index(manifest []byte) ([]byte, error) {
+	desc := descriptorOf(v1.MediaTypeImageManifest, manifest)
 	index := v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex}
 	for _, name := range img.Tags {
 		desc.Annotations = map[string]string{
-			"io.containerd.image.name": name,
-			v1.AnnotationRefName:       tagOf(name),
+			annotationName:       name,
+			v1.AnnotationRefName: tagOf(name),
 		}
 		index.Manifests = append(index.Manifests, desc)
 	}
@@ -107,15 +109,23 @@ func (img *Image) index(d documents) ([]byte, error) {
 	return json.Marshal(index)
 }
 
-// dockerManifest returns manifest.json, which tells docker load the paths of
-// config and layers in the archive.
+// annotationName is where containerd and podman look for an image's full name.
+const annotationName = "io.containerd.image.name"
+
+func descriptorOf(mediaType string, data []byte) v1.Descriptor {
+	return v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+}
+
+// A dockerImage is an element of manifest.json, which tells docker load the
+// paths of config and layers in the archive.
+type dockerImage struct {
+	Config   string
+	RepoTags []string
+	Layers   []string
+}
+
 func (img *Image) dockerManifest(config string, layers []string) ([]byte, error) {
-	type entry struct {
-		Config   string
-		RepoTags []string
-		Layers   []string
-	}
-	return json.Marshal([]entry{{config, img.Tags, layers}})
+	return json.Marshal([]dockerImage{{config, img.Tags, layers}})
 }
 
 // layerError says which layer an error is about.

@@ -3,7 +3,6 @@ package pack
 import (
 	"archive/tar"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -12,16 +11,20 @@ import (
 	"sync"
 	"time"
 
-	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/harvest-oci/harvest/rootfs"
 )
 
-// A Layer is a tar of file system changes. Writing it twice gives the same bytes.
+// A Layer is a tar of file system changes, which may be compressed. Writing it
+// twice gives the same bytes.
 type Layer interface {
 	// Size returns the number of bytes that WriteTo writes.
 	Size() (int64, error)
 	WriteTo(w io.Writer) (int64, error)
+	// Blob returns what is known of these bytes before they are written: of a
+	// tree that they are a tar, of what was read from an image all of it.
+	Blob() Blob
 }
 
 const blockSize = 512 // of a tar
@@ -43,6 +46,7 @@ type treeLayer struct {
 }
 
 func (l *treeLayer) Size() (int64, error) { return l.size() }
+func (l *treeLayer) Blob() Blob           { return Blob{MediaType: v1.MediaTypeImageLayer} }
 
 // measure adds up headers and padded contents.
 func (l *treeLayer) measure() (int64, error) {
@@ -164,23 +168,3 @@ var zeros [2 * blockSize]byte
 
 // padding returns how many bytes fill n up to whole blocks.
 func padding(n int64) int64 { return -n & (blockSize - 1) }
-
-// WriteLayer writes the bare tar of a layer and returns its diff ID.
-func WriteLayer(w io.Writer, l Layer) (digest.Digest, error) {
-	size, err := l.Size()
-	if err != nil {
-		return "", err
-	}
-	t := newTee(w)
-	n, err := l.WriteTo(t)
-	sum, terr := t.Close()
-	switch {
-	case terr != nil: // the reason for whatever WriteTo met
-		return "", terr
-	case err != nil:
-		return "", err
-	case n != size:
-		return "", errors.New("BUG: a layer of another size than it said")
-	}
-	return sum, nil
-}

@@ -18,15 +18,15 @@ func WriteLayout(dir string, img *Image) (Digests, error) {
 	layers := make([]Blob, len(img.Layers))
 	for i, l := range img.Layers {
 		var err error
-		if layers[i], err = layerFile(blobs, l); err != nil {
+		if layers[i], err = layerFile(blobs, l, img.Compression); err != nil {
 			return Digests{}, layerError(i, err)
 		}
 	}
-	d, err := img.documents(layers)
+	doc, digests, err := img.Documents(layers)
 	if err != nil {
 		return Digests{}, err
 	}
-	index, err := img.index(d)
+	index, err := img.index(doc.Manifest)
 	if err != nil {
 		return Digests{}, err
 	}
@@ -34,8 +34,8 @@ func WriteLayout(dir string, img *Image) (Digests, error) {
 		name string
 		data []byte
 	}{
-		{blobName(d.digests.Image), d.config},
-		{blobName(d.digests.Manifest), d.manifest},
+		{blobName(digests.Image), doc.Config},
+		{blobName(digests.Manifest), doc.Manifest},
 		{v1.ImageIndexFile, index},
 		{v1.ImageLayoutFile, layoutFile()},
 	} {
@@ -43,22 +43,19 @@ func WriteLayout(dir string, img *Image) (Digests, error) {
 			return Digests{}, err
 		}
 	}
-	return d.digests, nil
+	return digests, nil
 }
 
 // layerFile writes a layer into the folder of blobs and then gives it its name.
-func layerFile(blobs string, l Layer) (blob Blob, err error) {
-	if blob.Size, err = l.Size(); err != nil {
-		return blob, err
-	}
+func layerFile(blobs string, l Layer, c Compression) (Blob, error) {
 	name := filepath.Join(blobs, noDigest)
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return blob, err
+		return Blob{}, err
 	}
-	blob.Digest, err = WriteLayer(f, l)
+	blob, err := WriteBlob(f, l, c)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return blob, err
+		return Blob{}, err
 	}
 	return blob, os.Rename(name, filepath.Join(blobs, blob.Digest.Encoded()))
 }

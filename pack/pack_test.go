@@ -63,7 +63,7 @@ func sampleImage(t testing.TB) *pack.Image {
 		Created:      epoch,
 		Config:       v1.ImageConfig{Entrypoint: []string{"/bin/su"}, Env: []string{"PATH=/bin"}, WorkingDir: "/"},
 		Layers:       []pack.Layer{pack.TreeLayer(sampleTree(t), epoch)},
-		CreatedBy:    []string{"harvest /bin/su"},
+		History:      []v1.History{{Created: &epoch, CreatedBy: "harvest /bin/su"}},
 	}
 }
 
@@ -301,7 +301,7 @@ func checkLayout(t *testing.T, m map[string][]byte, d pack.Digests) {
 	var config v1.Image
 	parse(t, blob(manifest.Config), &config)
 	for i, l := range manifest.Layers {
-		if diff := digest.FromBytes(blob(l)); config.RootFS.DiffIDs[i] != diff {
+		if diff := digest.FromBytes(tarOf(t, l.MediaType, blob(l))); config.RootFS.DiffIDs[i] != diff {
 			t.Errorf("diff_id %d is %s, want %s", i, config.RootFS.DiffIDs[i], diff)
 		}
 	}

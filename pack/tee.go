@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"io"
 	"sync"
@@ -159,4 +160,14 @@ func (t *tee) Close() (digest.Digest, error) {
 	}
 	t.done.Wait()
 	return t.sum, t.err
+}
+
+// end closes the tee after err, the end of what wrote to it, for which an error
+// of w may be the reason.
+func (t *tee) end(err error) (digest.Digest, error) {
+	sum, terr := t.Close()
+	if err := cmp.Or(terr, err); err != nil {
+		return "", err
+	}
+	return sum, nil
 }

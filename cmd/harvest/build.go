@@ -156,16 +156,16 @@ func (o *buildOptions) image(p *plan.Plan, tags []string, epoch time.Time) (*pac
 	if err != nil {
 		return nil, err
 	}
-	return &pack.Image{
+	img := &pack.Image{
 		Tags:         tags,
 		Architecture: p.Arch.GOARCH(),
 		Variant:      p.Arch.Variant(),
 		OS:           "linux",
 		Created:      epoch,
 		Config:       config,
-		Layers:       []pack.Layer{pack.TreeLayer(p.Tree, epoch)},
-		CreatedBy:    []string{"harvest " + strings.Join(p.Programs, " ")},
-	}, nil
+	}
+	img.Append(pack.TreeLayer(p.Tree, epoch), "harvest "+strings.Join(p.Programs, " "))
+	return img, nil
 }
 
 // tagError is what is wrong with the name of an image.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/harvest-oci/harvest/pack"
 )
 
 // talk runs a command line on streams that a test chooses, and returns what it
@@ -123,6 +125,7 @@ func TestLongListsAreShortened(t *testing.T) {
 type slowLayer struct{ wait func() }
 
 func (slowLayer) Size() (int64, error) { return 10, nil }
+func (slowLayer) Blob() pack.Blob      { return pack.Blob{} }
 
 func (l slowLayer) WriteTo(w io.Writer) (int64, error) {
 	n, err := w.Write(make([]byte, 9))
