@@ -155,7 +155,7 @@ func (c *Closure) unmet(counts func(*Object, Need) bool) []Missing {
 		for _, o := range p.Objects {
 			for _, n := range o.Needs {
 				if !n.Met() && counts(o, n) {
-					missing = append(missing, Missing{p.Name, o.Path, n, p.Search(n)})
+					missing = append(missing, Missing{p.Name, o.Path, o.Arch, n, p.Search(n)})
 				}
 			}
 		}

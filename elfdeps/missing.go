@@ -12,6 +12,7 @@ import (
 type Missing struct {
 	Program string // as asked for
 	By      string // path of the object that has the need
+	Arch    Arch   // of that object
 	Need    Need
 	Search  []Probe // as [Program.Search] has it
 }
