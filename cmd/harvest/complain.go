@@ -18,7 +18,9 @@ func complain(w io.Writer, err error) {
 		}
 		h := hint(e)
 		if h != "" && (i == len(errs)-1 || hint(errs[i+1]) != h) {
-			fmt.Fprintf(w, "harvest: hint: %s\n", h)
+			for line := range strings.Lines(h) {
+				fmt.Fprintf(w, "harvest: hint: %s\n", strings.TrimRight(line, "\n"))
+			}
 		}
 	}
 }

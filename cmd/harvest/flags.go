@@ -94,7 +94,11 @@ func (s *selection) plan(ctx context.Context, user string) (*plan.Plan, error) {
 	}
 	intoFolders(host, spec.Files)
 	var p *plan.Plan
-	err = unlessDone(ctx, func() (err error) { p, err = plan.Make(ctx, host, spec); return err })
+	err = unlessDone(ctx, func() (err error) {
+		p, err = plan.Make(ctx, host, spec)
+		err = lookElsewhere(ctx, host, err)
+		return err
+	})
 	if spec.Layout == plan.Flat && dueToLayout(err) {
 		err = &flatError{err}
 	}

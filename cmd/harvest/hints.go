@@ -22,6 +22,8 @@ var sentinelHints = []struct {
 	{errQuotes, `a JSON array keeps words together: ["-c", "echo hello"]`},
 	{errNotInImage, "--bin ships a program, --add a script"},
 	{errEpoch, "unset it, or give it as date +%s does"},
+	{errNoMatch, "quote patterns, or the shell takes them; * stands for no slash, and they are matched below --root"},
+	{errNoneELF, "without a pattern, harvest says of each file what it is"},
 	{errBelowRoot, "paths are taken below --root: --root R --bin /usr/bin/bash is R/usr/bin/bash"},
 	{errRelative, "DST must be absolute, as in bash:/bin/sh"},
 	{errNotLinux, "name the folder of a Linux root with --root DIR"},
@@ -57,7 +59,7 @@ func hint(err error) string {
 	case errors.As(err, &law):
 		return lawHint(err)
 	case errors.As(err, &missing):
-		return missingHint(missing)
+		return missingHint(err, missing)
 	case errors.As(err, &script):
 		return "ship its interpreter with --bin and the script itself with --add"
 	case errors.As(err, &conflict):
@@ -88,13 +90,21 @@ func lawHint(err error) string {
 	return "a program that looks beside itself ($ORIGIN) needs its own place: leave :DST out"
 }
 
-func missingHint(e *elfdeps.MissingError) string {
+func missingHint(err error, e *elfdeps.MissingError) string {
 	for _, m := range e.Missing {
 		if m.Need.Interp() {
 			return "the kernel starts the program through that file; is --root the root that the program was made for?"
 		}
 	}
-	return "--library-path DIR names a folder to look in; harvest deps PROGRAM shows the whole search"
+	var elsewhere *elsewhereError
+	if errors.As(err, &elsewhere) && len(elsewhere.found) > 0 {
+		return elsewhereHint(elsewhere.found)
+	}
+	first := e.Missing[0]
+	if len(first.Need.Lacks) > 0 {
+		return "the program was linked with a newer library than this root has; is --root the root that it was made for?"
+	}
+	return "--library-path DIR names a folder to look in; harvest deps --why " + shellWord(first.Need.Name) + " shows the whole search"
 }
 
 func conflictHint(err error, e *rootfs.ConflictError) string {
