@@ -38,7 +38,7 @@ func systemStreams() streams {
 const (
 	exitDone       = 0
 	exitUsage      = 1 // usage, input or output
-	exitUnresolved = 3 // a need is unmet, or the law is violated
+	exitUnresolved = 3 // a need is unmet, the law is violated, or the loader disagrees
 )
 
 // run executes one command line and returns its exit code.
@@ -80,7 +80,8 @@ func (c *checkedWriter) Write(p []byte) (int, error) {
 func exitCode(err error) int {
 	var missing *elfdeps.MissingError
 	var law *plan.LawError
-	if errors.As(err, &missing) || errors.As(err, &law) {
+	var disagree *disagreeError
+	if errors.As(err, &missing) || errors.As(err, &law) || errors.As(err, &disagree) {
 		return exitUnresolved
 	}
 	return exitUsage

@@ -26,6 +26,7 @@ type depsOptions struct {
 	why       string
 	treeDepth int
 	paths     bool
+	ask       bool
 }
 
 func newDepsCmd(s streams) *cobra.Command {
@@ -80,6 +81,7 @@ func (o *depsOptions) addFormFlags(cmd *cobra.Command) {
 	f.BoolVar(&o.json, "json", false, "print everything that is known as JSON")
 	f.BoolVar(&o.dot, "dot", false, "print a picture of all programs for Graphviz: | dot -Tsvg >x.svg")
 	f.BoolVar(&o.mermaid, "mermaid", false, "print that picture as a Mermaid flowchart, as Markdown may hold")
+	f.BoolVar(&o.ask, "ask-loader", false, "run each program's own loader, and explain where its list differs, or exit with 3; goes with --json")
 	group(f, "How it is shown")
 	completeWords(cmd, "tree-depth")
 	completeWords(cmd, "why")
@@ -98,7 +100,8 @@ func (o *depsOptions) forms() []form {
 	return []form{
 		{"why", o.why != "", o.printWhy, []string{"path"}},
 		{"list", o.list, printList, nil},
-		{"json", o.json, printClosure, nil},
+		{"ask-loader", o.ask, o.printOpinions, nil},
+		{"json", o.json && !o.ask, printClosure, nil},
 		{"dot", o.dot, printDot, nil},
 		{"mermaid", o.mermaid, printMermaid, nil},
 		{"", true, o.printTrees, []string{"path", "tree-depth"}},
@@ -134,6 +137,9 @@ func (o *depsOptions) form() (form, error) {
 // depsRun prints the closure of programs, as far as it could be found.
 func depsRun(ctx context.Context, s streams, o *depsOptions) error {
 	form, err := o.form()
+	if err == nil && o.ask {
+		err = o.askable(s.getenv)
+	}
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/engine"
 	"github.com/harvest-oci/harvest/elfdeps"
+	"github.com/harvest-oci/harvest/elfdeps/ldso"
 	"github.com/harvest-oci/harvest/rootfs"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
@@ -48,6 +49,8 @@ func hint(err error) string {
 		script   *elfdeps.ScriptError
 		conflict *rootfs.ConflictError
 		access   *plan.AccessError
+		refused  *ldso.RefusedError
+		disagree *disagreeError
 		tag      *tagError
 		usage    *usageError
 	)
@@ -66,6 +69,10 @@ func hint(err error) string {
 		return conflictHint(err, conflict)
 	case errors.As(err, &access):
 		return "give it a place that is open to all with SRC:DST, or change its mode"
+	case errors.As(err, &refused):
+		return "harvest deps without --ask-loader only reads files"
+	case errors.As(err, &disagree):
+		return "please report them, with what harvest deps --json prints"
 	case errors.As(err, &tag):
 		return "names are like basic:v1 or registry.example.com/team/tool:v1, in lower case"
 	}

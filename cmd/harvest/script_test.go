@@ -15,6 +15,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -51,6 +52,9 @@ func TestScript(t *testing.T) {
 			switch cond {
 			case "root":
 				return os.Geteuid() == 0, nil
+			case "glibc":
+				_, err := os.Stat("/lib64/ld-linux-x86-64.so.2")
+				return err == nil && runtime.GOARCH == "amd64", nil
 			case "devfull":
 				_, err := os.Stat("/dev/full")
 				return err == nil, nil
