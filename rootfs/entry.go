@@ -37,6 +37,7 @@ type Entry struct {
 	Why          []Reason          // what led here; never empty in a finished plan
 
 	implied  bool        // a folder that only exists because something lies in it
+	below    bool        // of the tree that this one lies upon
 	data     []byte      // contents that no host has
 	contents Contents    // likewise
 	host     *Host       // where Source lies
@@ -195,6 +196,15 @@ func (e *Entry) equal(o *Entry) (bool, error) {
 		return true, nil
 	}
 	return e.SameContents(o)
+}
+
+// serves reports whether e may stand for o, which wants its place. Of a file that
+// a base has, just the contents count.
+func (e *Entry) serves(o *Entry) (bool, error) {
+	if e.below && e.Mode.IsRegular() && o.Mode.IsRegular() {
+		return e.SameContents(o)
+	}
+	return e.equal(o)
 }
 
 // SameContents reports whether two regular files are one, or copies of one.

@@ -128,8 +128,13 @@ func (t *Tree) addTree(h *Host, src, dst string, why Reason) error {
 // mirror returns a lookup that takes each path over from the host before it
 // says what the tree holds there.
 func (t *Tree) mirror(h *Host, name string, why Reason) lookup {
+	w := walker{t, h, make(map[string]string)}
 	return func(p string) (fs.FileMode, string, error) {
-		e, err := h.Entry(p)
+		if w.leads(p) {
+			w.pair(p, w.source(p))
+			return t.look(p)
+		}
+		e, err := w.entry(p)
 		if err != nil {
 			return t.lookAfter(p, bare(err))
 		}
@@ -240,13 +245,13 @@ func (t *Tree) insert(e *Entry) (*Entry, error) {
 		have.implied = true
 	}
 	switch {
-	case have == nil, have.implied && e.Mode.IsDir():
+	case have == nil, have.implied && !have.below && e.Mode.IsDir():
 		t.put(e)
 		return e, nil
 	case have.Mode.IsDir() && e.Mode.IsDir():
 		return have, nil
 	}
-	equal, err := have.equal(e)
+	equal, err := have.serves(e)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +259,7 @@ func (t *Tree) insert(e *Entry) (*Entry, error) {
 		return nil, &ConflictError{Path: e.Path, Have: have, Want: e}
 	}
 	for _, why := range e.Why {
-		if !slices.Contains(have.Why, why) {
+		if !have.below && !slices.Contains(have.Why, why) {
 			have.Why = append(have.Why, why)
 		}
 	}
