@@ -7,7 +7,6 @@ import (
 
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/elfdeps/ldso"
-	"github.com/harvest-oci/harvest/rootfs"
 )
 
 // A disagreeError counts the differences between closures and what loaders say
@@ -51,11 +50,11 @@ type jsonDifference struct {
 }
 
 // printOpinions asks the loader of each program and prints how far it agrees.
-func (o *depsOptions) printOpinions(w io.Writer, _ *rootfs.Host, c *elfdeps.Closure) error {
+func (o *depsOptions) printOpinions(w io.Writer, r *resolved) error {
 	opinions := []jsonOpinion{}
 	var errs []error
 	unexplained := 0
-	for _, p := range c.Programs {
+	for _, p := range r.Programs {
 		said, err := ldso.Ask(p)
 		if err != nil {
 			errs = append(errs, err)

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +29,7 @@ type depsOptions struct {
 	treeDepth int
 	paths     bool
 	ask       bool
+	scan      bool
 }
 
 func newDepsCmd(s streams) *cobra.Command {
@@ -76,6 +79,7 @@ func (o *depsOptions) addFormFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.IntVar(&o.treeDepth, "tree-depth", 0, "`N`: draw N levels of the tree, and say how much more there is (default: all)")
 	f.BoolVar(&o.paths, "path", false, "show libraries by their full paths, not by the names that are asked for")
+	f.BoolVar(&o.scan, "scan", false, "search all bytes for names of other libraries, which may be opened later or may mean nothing")
 	f.StringVar(&o.why, "why", "", "`LIB`: print the chains of needs that lead to a library, and all places where it was looked for; LIB is a name or a path")
 	f.BoolVar(&o.list, "list", false, "print one absolute path a line: programs, interpreters, libraries")
 	f.BoolVar(&o.json, "json", false, "print everything that is known as JSON")
@@ -91,7 +95,7 @@ func (o *depsOptions) addFormFlags(cmd *cobra.Command) {
 type form struct {
 	flag  string // that asks for it, "" for the tree
 	given bool
-	print func(w io.Writer, host *rootfs.Host, c *elfdeps.Closure) error
+	print func(w io.Writer, r *resolved) error
 	takes []string // flags that change it
 }
 
@@ -101,10 +105,10 @@ func (o *depsOptions) forms() []form {
 		{"why", o.why != "", o.printWhy, []string{"path"}},
 		{"list", o.list, printList, nil},
 		{"ask-loader", o.ask, o.printOpinions, nil},
-		{"json", o.json && !o.ask, printClosure, nil},
+		{"json", o.json && !o.ask, printClosure, []string{"scan"}},
 		{"dot", o.dot, printDot, nil},
 		{"mermaid", o.mermaid, printMermaid, nil},
-		{"", true, o.printTrees, []string{"path", "tree-depth"}},
+		{"", true, o.printTrees, []string{"path", "tree-depth", "scan"}},
 	}
 }
 
@@ -126,12 +130,28 @@ func (o *depsOptions) form() (form, error) {
 	for _, option := range []struct {
 		flag  string
 		given bool
-	}{{"tree-depth", o.treeDepth != 0}, {"path", o.paths}} {
+	}{{"tree-depth", o.treeDepth != 0}, {"path", o.paths}, {"scan", o.scan}} {
 		if option.given && !slices.Contains(f.takes, option.flag) {
 			return form{}, usagef("--%s changes nothing about --%s", option.flag, f.flag)
 		}
 	}
 	return f, nil
+}
+
+// resolved is what deps shows.
+type resolved struct {
+	host *rootfs.Host
+	*elfdeps.Closure
+	hwcaps map[*elfdeps.Program][]string // of the processor, if it is not any
+	notes  []string
+}
+
+// title is the name of a program, with the processor for which it is shown.
+func (r *resolved) title(p *elfdeps.Program) string {
+	if hwcaps := r.hwcaps[p]; hwcaps != nil {
+		return printable(p.Name) + " (" + hwcaps[0] + ")"
+	}
+	return printable(p.Name)
 }
 
 // depsRun prints the closure of programs, as far as it could be found.
@@ -151,26 +171,72 @@ func depsRun(ctx context.Context, s streams, o *depsOptions) error {
 	if err != nil {
 		return err
 	}
-	closure := &elfdeps.Closure{}
-	if len(spec.Programs) > 0 {
-		closure, err = plan.Resolve(ctx, host, spec)
-		err = lookElsewhere(ctx, host, err)
-	}
+	r, err := resolve(ctx, host, spec)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if !o.json || o.ask {
+		for _, note := range r.notes {
+			fmt.Fprintf(s.err, "harvest: note: %s\n", printable(note))
+		}
+	}
 	out := bufio.NewWriter(s.out)
-	printed := form.print(out, host, closure)
+	printed := form.print(out, r)
 	if flushed := out.Flush(); printed == nil {
 		printed = flushed
 	}
 	return errors.Join(printed, missing, err)
 }
 
+// resolve returns the closure of programs, if there are any, followed by those
+// that load other files on better processors.
+func resolve(ctx context.Context, host *rootfs.Host, spec plan.Spec) (*resolved, error) {
+	r := &resolved{host: host, Closure: &elfdeps.Closure{}, hwcaps: make(map[*elfdeps.Program][]string)}
+	if len(spec.Programs) == 0 {
+		return r, nil
+	}
+	var err error
+	if r.Closure, err = plan.Resolve(ctx, host, spec); err == nil {
+		err = r.addVariants(ctx, spec)
+	}
+	r.notes = plan.Notes(host, r.Closure)
+	return r, lookElsewhere(ctx, host, err)
+}
+
+// addVariants adds the programs that load other files on better processors.
+func (r *resolved) addVariants(ctx context.Context, spec plan.Spec) error {
+	variants, err := plan.ResolveVariants(ctx, r.host, spec, r.Closure)
+	known := make(map[string]string)
+	for _, p := range r.Programs {
+		known[p.Name] = pathsOf(p)
+	}
+	all := slices.Clone(r.Programs)
+	for _, v := range variants {
+		for _, p := range v.Closure.Programs {
+			if paths := pathsOf(p); paths != known[p.Name] {
+				known[p.Name] = paths
+				all = append(all, p)
+				r.hwcaps[p] = v.Hwcaps
+			}
+		}
+	}
+	r.Closure = &elfdeps.Closure{Programs: all}
+	return err
+}
+
+// pathsOf returns the paths of what a program loads, a line each.
+func pathsOf(p *elfdeps.Program) string {
+	var b strings.Builder
+	for _, o := range p.Objects {
+		b.WriteString(o.Path + "\n")
+	}
+	return b.String()
+}
+
 // printList prints every path once, in load order.
-func printList(w io.Writer, _ *rootfs.Host, c *elfdeps.Closure) error {
+func printList(w io.Writer, r *resolved) error {
 	seen := make(map[string]bool)
-	for _, p := range c.Programs {
+	for _, p := range r.Programs {
 		for _, o := range p.Objects {
 			if seen[o.Path] {
 				continue

@@ -25,9 +25,10 @@ var (
 // depsSpec is the spec of the programs that are there, whose names may hold
 // colons; missing is about the others.
 func (o *depsOptions) depsSpec(ctx context.Context, host *rootfs.Host) (spec plan.Spec, missing, err error) {
-	if spec.LibraryPath, err = o.libraryDirs(); err != nil {
+	if err := o.search(&spec); err != nil {
 		return spec, nil, err
 	}
+	spec.Mentions = o.scan
 	var errs []error
 	add := func(files []string, err error) {
 		for _, file := range files {

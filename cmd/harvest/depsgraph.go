@@ -37,19 +37,19 @@ type graphEdge struct {
 }
 
 // newGraph returns the graph of a closure, in load order.
-func newGraph(host *rootfs.Host, c *elfdeps.Closure) *graph {
+func newGraph(r *resolved) *graph {
 	g := &grapher{
-		host:   host,
+		host:   r.host,
 		index:  make(map[string]int),
 		paths:  make(map[string]int),
 		labels: make(map[graphEdge]bool),
 		pairs:  make(map[[2]int]bool),
 	}
-	for _, p := range c.Programs {
+	for _, p := range r.Programs {
 		g.nodes[g.file(p.Self().Path)].kind = nodeProgram
 	}
 	var loaded []graphEdge
-	for _, p := range c.Programs {
+	for _, p := range r.Programs {
 		for _, o := range p.Objects {
 			for _, n := range o.Needs {
 				e := g.edge(o, n)
@@ -140,8 +140,8 @@ func (g *grapher) add(e graphEdge) {
 }
 
 // printDot prints a closure in Graphviz's language.
-func printDot(w io.Writer, host *rootfs.Host, c *elfdeps.Closure) error {
-	g := newGraph(host, c)
+func printDot(w io.Writer, r *resolved) error {
+	g := newGraph(r)
 	var b strings.Builder
 	b.WriteString("digraph harvest {\n\trankdir=LR\n\tnode [shape=box fontname=monospace]\n\tedge [fontsize=10]\n")
 	for i, n := range g.nodes {
@@ -184,8 +184,8 @@ var dotEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "&", "&amp;")
 func dotQuote(s string) string { return `"` + dotEscapes.Replace(printable(s)) + `"` }
 
 // printMermaid prints a closure as a Mermaid flowchart.
-func printMermaid(w io.Writer, host *rootfs.Host, c *elfdeps.Closure) error {
-	g := newGraph(host, c)
+func printMermaid(w io.Writer, r *resolved) error {
+	g := newGraph(r)
 	var b strings.Builder
 	b.WriteString("flowchart LR\n")
 	for i, n := range g.nodes {

@@ -6,21 +6,23 @@ import (
 	"strings"
 
 	"github.com/harvest-oci/harvest/elfdeps"
-	"github.com/harvest-oci/harvest/rootfs"
 )
 
 // A jsonClosure is a closure as deps --json prints it.
 type jsonClosure struct {
 	Programs []jsonProgram `json:"programs"`
 	Missing  []jsonMissing `json:"missing,omitempty"`
+	Notes    []string      `json:"notes,omitempty"`
 }
 
 type jsonProgram struct {
-	Name     string       `json:"name"`
-	Platform string       `json:"platform"`
-	Static   bool         `json:"static,omitempty"`
-	Loader   *jsonLoader  `json:"loader,omitempty"`
-	Objects  []jsonObject `json:"objects"`
+	Name     string        `json:"name"`
+	Platform string        `json:"platform"`
+	Hwcaps   []string      `json:"hwcaps,omitempty"`
+	Static   bool          `json:"static,omitempty"`
+	Loader   *jsonLoader   `json:"loader,omitempty"`
+	Objects  []jsonObject  `json:"objects"`
+	Mentions []jsonMention `json:"mentions,omitempty"`
 }
 
 type jsonLoader struct {
@@ -76,6 +78,14 @@ type jsonProbe struct {
 	Fatal  bool     `json:"fatal,omitempty"`
 }
 
+type jsonMention struct {
+	Name   string   `json:"name"`
+	By     string   `json:"by"`
+	Offset int64    `json:"offset"`
+	Path   string   `json:"path"`
+	Rule   jsonRule `json:"rule"`
+}
+
 type jsonMissing struct {
 	Program string `json:"program"`
 	By      string `json:"by"`
@@ -99,12 +109,14 @@ var ruleKinds = map[elfdeps.RuleKind]string{
 }
 
 // printClosure prints all that is known of a closure as JSON.
-func printClosure(w io.Writer, _ *rootfs.Host, c *elfdeps.Closure) error {
-	jc := jsonClosure{Programs: []jsonProgram{}}
-	for _, p := range c.Programs {
-		jc.Programs = append(jc.Programs, newJSONProgram(p))
+func printClosure(w io.Writer, r *resolved) error {
+	jc := jsonClosure{Programs: []jsonProgram{}, Notes: r.notes}
+	for _, p := range r.Programs {
+		jp := newJSONProgram(p)
+		jp.Hwcaps = r.hwcaps[p]
+		jc.Programs = append(jc.Programs, jp)
 	}
-	for _, m := range c.Missing() {
+	for _, m := range r.Missing() {
 		jc.Missing = append(jc.Missing, jsonMissing{m.Program, m.By, m.Need.Name, m.String()})
 	}
 	return writeJSON(w, jc)
@@ -120,6 +132,9 @@ func newJSONProgram(p *elfdeps.Program) jsonProgram {
 	}
 	for _, o := range p.Objects {
 		jp.Objects = append(jp.Objects, newJSONObject(p, o))
+	}
+	for _, m := range p.Mentions {
+		jp.Mentions = append(jp.Mentions, jsonMention{m.Name, m.By, m.Offset, m.Path, newJSONRule(m.Rule)})
 	}
 	return jp
 }

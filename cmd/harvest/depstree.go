@@ -2,19 +2,19 @@ package main
 
 import (
 	"debug/elf"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
 
 	"github.com/harvest-oci/harvest/elfdeps"
-	"github.com/harvest-oci/harvest/rootfs"
 )
 
 // printTrees draws the link map of each program as a tree.
-func (o *depsOptions) printTrees(w io.Writer, _ *rootfs.Host, c *elfdeps.Closure) error {
-	for _, p := range c.Programs {
+func (o *depsOptions) printTrees(w io.Writer, r *resolved) error {
+	for _, p := range r.Programs {
 		t := &tree{depth: o.treeDepth, paths: o.paths}
-		t.program(p)
+		t.program(p, r.hwcaps[p])
 		if _, err := w.Write(t.text); err != nil {
 			return err
 		}
@@ -30,14 +30,23 @@ type tree struct {
 	text  []byte
 }
 
-func (t *tree) program(p *elfdeps.Program) {
+// program draws a program, on a processor that has hwcaps.
+func (t *tree) program(p *elfdeps.Program, hwcaps []string) {
 	self := p.Self()
-	t.text = append(t.text, printable(p.Name)+" ("+self.Arch.String()+")"...)
+	t.text = append(t.text, printable(p.Name)+" ("+self.Arch.String()...)
+	if hwcaps != nil {
+		t.text = append(t.text, ", "+hwcaps[0]...)
+	}
+	t.text = append(t.text, ')')
 	if self.Static() {
 		t.text = append(t.text, ": static, needs nothing"...)
 	}
 	t.text = append(t.text, '\n')
 	t.needs(self, "", 1)
+	for _, m := range p.Mentions {
+		t.text = fmt.Appendf(t.text, "may also open %s => %s [%s]: its name is at %#x of %s\n",
+			printable(m.Name), printable(m.Path), printable(m.Rule.String()), m.Offset, printable(m.By))
+	}
 }
 
 // needs draws what an object needs, at a level of the tree.

@@ -14,10 +14,10 @@ import (
 // printWhy prints, for each program and everybody in it who asks for a library,
 // the chain of needs that leads there, and below it what was looked at before
 // the library was found. It may be named by soname, file name or path.
-func (o *depsOptions) printWhy(w io.Writer, host *rootfs.Host, c *elfdeps.Closure) error {
-	lib := newWanted(host, o.why)
+func (o *depsOptions) printWhy(w io.Writer, r *resolved) error {
+	lib := newWanted(r.host, o.why)
 	found := false
-	for _, p := range c.Programs {
+	for _, p := range r.Programs {
 		chains := chainsOf(p)
 		for _, asker := range p.Objects {
 			for _, n := range asker.Needs {
@@ -25,21 +25,25 @@ func (o *depsOptions) printWhy(w io.Writer, host *rootfs.Host, c *elfdeps.Closur
 					continue
 				}
 				found = true
-				if err := o.printReason(w, p, chains.to(asker), n); err != nil {
+				if err := o.printChain(w, r.title(p), chains.to(asker), n); err != nil {
+					return err
+				}
+				if err := printSearch(w, p, n); err != nil {
 					return err
 				}
 			}
 		}
 	}
-	if !found && len(c.Programs) > 0 {
+	if !found && len(r.Programs) > 0 {
 		return fmt.Errorf("nothing here needs %s", o.why)
 	}
 	return nil
 }
 
-// printReason prints one chain and the search at its end.
-func (o *depsOptions) printReason(w io.Writer, p *elfdeps.Program, chain []elfdeps.Need, n elfdeps.Need) error {
-	links := []string{printable(p.Name)}
+// printChain prints the needs that lead from a program to one of its objects,
+// and to the need of that.
+func (o *depsOptions) printChain(w io.Writer, program string, chain []elfdeps.Need, n elfdeps.Need) error {
+	links := []string{program}
 	for _, link := range chain {
 		if o.paths {
 			links = append(links, printable(link.Object.Path))
@@ -47,17 +51,22 @@ func (o *depsOptions) printReason(w io.Writer, p *elfdeps.Program, chain []elfde
 			links = append(links, printable(link.Name))
 		}
 	}
-	links = append(links, needText(n, o.paths))
-	if _, err := io.WriteString(w, strings.Join(links, " > ")+"\n"); err != nil {
-		return err
-	}
+	_, err := fmt.Fprintf(w, "%s > %s\n", strings.Join(links, " > "), needText(n, o.paths))
+	return err
+}
+
+// printSearch prints what a need is for, where that is known, and what was
+// looked at in vain.
+func printSearch(w io.Writer, p *elfdeps.Program, n elfdeps.Need) error {
 	if n.Dlopen != nil && n.Dlopen.Description != "" {
 		if _, err := fmt.Fprintf(w, "    for: %s\n", printable(n.Dlopen.Description)); err != nil {
 			return err
 		}
 	}
 	for _, probe := range p.Search(n) {
-		if _, err := fmt.Fprintf(w, "    tried %s [%s]: %s\n", printable(probe.Path), printable(probe.Rule.String()), probeText(probe)); err != nil {
+		_, err := fmt.Fprintf(w, "    tried %s [%s]: %s\n",
+			printable(probe.Path), printable(probe.Rule.String()), printable(probeText(probe)))
+		if err != nil {
 			return err
 		}
 	}

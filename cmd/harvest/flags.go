@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/rootfs"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
@@ -24,6 +25,9 @@ type selection struct {
 	bare        bool
 	root        string
 	libraryPath []string
+	dlopen      string
+	hwcaps      string
+	platform    string
 }
 
 func (s *selection) addFlags(cmd *cobra.Command) {
@@ -43,9 +47,24 @@ func (s *selection) addRootFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&s.root, "root", "/", "`DIR`: the root that everything is taken from (default /)")
 	f.StringArrayVar(&s.libraryPath, "library-path", nil, "`DIR`: another place to look for libraries, as in LD_LIBRARY_PATH (repeatable)")
+	f.StringVar(&s.dlopen, "dlopen", elfdeps.Recommended.String(), "`PRIORITY`: follow what programs say they open later if it is at least required, recommended or suggested; or none of it (default recommended)")
+	f.StringVar(&s.hwcaps, "hwcaps", hwcapsBaseline, "`baseline|all`: libraries that run on every processor, as is the default, or those for better ones, too")
+	f.StringVar(&s.platform, "platform", "", "`PLATFORM`: what programs must be for, as in linux/arm64; any other is an error")
 	completeDirs(cmd, "root")
 	completeDirs(cmd, "library-path")
+	completeWords(cmd, "dlopen", "required", "recommended", "suggested", "none")
+	completeWords(cmd, "hwcaps", hwcapsBaseline, hwcapsAll)
+	completeWords(cmd, "platform", platforms...)
 }
+
+// The values of --hwcaps.
+const (
+	hwcapsBaseline = "baseline"
+	hwcapsAll      = "all"
+)
+
+// platforms are what --platform completes to: those that Debian is made for.
+var platforms = []string{"linux/386", "linux/amd64", "linux/arm/v5", "linux/arm/v7", "linux/arm64", "linux/mips64le", "linux/ppc64le", "linux/riscv64", "linux/s390x"}
 
 var errNotLinux = errors.New("there are no Linux programs below /")
 
@@ -130,8 +149,26 @@ func (s *selection) spec() (plan.Spec, error) {
 	if spec.Files, err = s.inputs("--add", s.adds); err != nil {
 		return spec, err
 	}
+	return spec, s.search(&spec)
+}
+
+// search sets how a spec's programs are resolved.
+func (s *selection) search(spec *plan.Spec) error {
+	var err error
+	if spec.Dlopen, err = elfdeps.ParsePriority(s.dlopen); err != nil {
+		return usagef("--dlopen %s: there are required, recommended, suggested and none", s.dlopen)
+	}
+	if s.hwcaps != hwcapsBaseline && s.hwcaps != hwcapsAll {
+		return usagef("--hwcaps %s: there are %s and %s", s.hwcaps, hwcapsBaseline, hwcapsAll)
+	}
+	spec.AllHwcaps = s.hwcaps == hwcapsAll
+	if s.platform != "" {
+		if spec.Platform, err = plan.ParsePlatform(s.platform); err != nil {
+			return usagef("--%w", err)
+		}
+	}
 	spec.LibraryPath, err = s.libraryDirs()
-	return spec, err
+	return err
 }
 
 // libraryDirs splits the library path as the loader splits LD_LIBRARY_PATH.

@@ -51,6 +51,7 @@ func hint(err error) string {
 		access   *plan.AccessError
 		refused  *ldso.RefusedError
 		disagree *disagreeError
+		platform *plan.PlatformError
 		tag      *tagError
 		usage    *usageError
 	)
@@ -73,6 +74,8 @@ func hint(err error) string {
 		return "harvest deps without --ask-loader only reads files"
 	case errors.As(err, &disagree):
 		return "please report them, with what harvest deps --json prints"
+	case errors.As(err, &platform):
+		return "name a root of that platform with --root; without --platform, any will do"
 	case errors.As(err, &tag):
 		return "names are like basic:v1 or registry.example.com/team/tool:v1, in lower case"
 	}

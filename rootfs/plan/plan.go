@@ -50,6 +50,7 @@ type Spec struct {
 	Dlopen    elfdeps.Priority // how far to follow what objects open later
 	AllHwcaps bool             // add the libraries for better processors (glibc-hwcaps) beside those for every one
 	Platform  Platform         // that programs must be for; the zero value allows any
+	Mentions  bool             // look for names of libraries that nothing needs, see [elfdeps.Mention]
 }
 
 // An Input is something of the host.
@@ -140,7 +141,7 @@ func resolve(ctx context.Context, host *rootfs.Host, spec Spec) (*elfdeps.Closur
 
 // resolver returns one that looks for libraries as the spec says.
 func (s Spec) resolver(host *rootfs.Host) elfdeps.Resolver {
-	return elfdeps.Resolver{FS: host, LibraryPath: s.LibraryPath, Dlopen: s.Dlopen}
+	return elfdeps.Resolver{FS: host, LibraryPath: s.LibraryPath, Dlopen: s.Dlopen, Mentions: s.Mentions}
 }
 
 func (s Spec) sources() []string {
