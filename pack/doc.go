@@ -25,6 +25,10 @@
 // names that tutorials give its members, and [WriteLayout] the OCI layout as a
 // folder.
 //
+// [Open] reads all of these back, and what engines themselves save, in place: it
+// reads the JSON, checks each document against the digest that leads to it, and
+// leaves the layers where they are until somebody asks for one.
+//
 // # Promises
 //
 // The same trees, configuration and time give the same bytes on any machine:

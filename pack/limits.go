@@ -19,3 +19,6 @@ const (
 func (l Limits) tar(blob int64) int64 {
 	return min(cmp.Or(l.Bytes, maxTar), max(smallTar, cmp.Or(l.Ratio, maxRatio)*blob))
 }
+
+// archive returns how long an archive may be that is compressed as a whole.
+func (l Limits) archive() int64 { return cmp.Or(l.Bytes, maxTar) }
