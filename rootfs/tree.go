@@ -16,6 +16,10 @@ import (
 // [fs.StatFS], [fs.ReadDirFS] and [fs.ReadLinkFS]; reading it concurrently is
 // safe while nothing is added.
 type Tree struct {
+	// Replace says of a tree upon a base whether a file or link may take the
+	// place of a different one that the base has. Without it, none may.
+	Replace func(base, by *Entry) bool
+
 	entries map[string]*Entry
 
 	mu     sync.Mutex // guards sorted and the Hardlink of every entry
@@ -255,7 +259,12 @@ func (t *Tree) insert(e *Entry) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !equal {
+	switch {
+	case equal:
+	case have.below && t.Replace != nil && !have.Mode.IsDir() && !e.Mode.IsDir() && t.Replace(have, e):
+		t.put(e)
+		return e, nil
+	default:
 		return nil, &ConflictError{Path: e.Path, Have: have, Want: e}
 	}
 	for _, why := range e.Why {

@@ -9,13 +9,14 @@ import (
 // base holds is in it. What is added goes where the base's links lead, its
 // folders keep their attributes, and a file that it has already stands for an
 // equal one. A different file in the place of one of the base's is a
-// *[ConflictError], unless the base's is dropped before. [Tree.Added] returns
-// what is to be shipped. The base must not change meanwhile.
+// *[ConflictError], unless Replace allows it. [Tree.Added] returns what is to be
+// shipped. The base must not change meanwhile.
 func Upon(base *Tree) *Tree {
 	t := &Tree{entries: make(map[string]*Entry, len(base.entries))}
 	for p, e := range base.entries {
 		below := *e
 		below.below = true
+		below.Why = []Reason{{Kind: "base"}}
 		t.entries[p] = &below
 	}
 	return t
@@ -35,16 +36,6 @@ func (t *Tree) Added() *Tree {
 		}
 	}
 	return added
-}
-
-// Drop takes the base's file or link at a rooted path that holds no links out of
-// the tree, for something else to take its place. It does nothing to what is not
-// the base's, nor to a folder.
-func (t *Tree) Drop(path string) {
-	if e := t.entries[path]; e != nil && e.below && !e.Mode.IsDir() {
-		delete(t.entries, path)
-		t.sorted = nil
-	}
 }
 
 // InBase reports whether the entry at a rooted path that holds no links is the

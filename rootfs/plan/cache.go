@@ -22,7 +22,7 @@ func (b *builder) lookups() error {
 		case l == nil:
 		case l.Musl && !b.taken(l.PathFile):
 			err = b.pathFile(l)
-		case l.CachePath != "" && !b.taken(l.CachePath):
+		case l.CachePath != "" && (!b.taken(l.CachePath) || b.spec.Base != nil):
 			err = b.cache(l)
 		}
 		if err != nil {
@@ -61,8 +61,16 @@ func (b *builder) pathFile(l *elfdeps.Loader) error {
 	return b.tree.Add(rootfs.File(l.PathFile, 0o644, data).For(why))
 }
 
-// cache adds the index of glibc's loader, unless there is nothing to list.
+// cache adds the index of glibc's loader, unless there is nothing to list. That
+// of a base is amended.
 func (b *builder) cache(l *elfdeps.Loader) error {
+	base, err := b.cacheOfBase(l)
+	if err != nil {
+		return err
+	}
+	if base == nil && b.taken(l.CachePath) {
+		return nil // by what the user has added
+	}
 	c := &ldcache.Cache{Generator: "harvest"}
 	if l.Cache != nil && l.Cache.Generator != "" {
 		c.Generator = l.Cache.Generator
@@ -74,6 +82,13 @@ func (b *builder) cache(l *elfdeps.Loader) error {
 	}
 	if len(c.Entries) == 0 {
 		return nil
+	}
+	if base != nil {
+		lacks, err := b.addToCache(base, l, c.Entries)
+		if err != nil || !lacks {
+			return err
+		}
+		c = base
 	}
 	data, err := c.Append(nil, b.plan.Arch.ByteOrder())
 	if err != nil {

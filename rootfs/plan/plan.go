@@ -51,6 +51,8 @@ type Spec struct {
 	AllHwcaps bool             // add the libraries for better processors (glibc-hwcaps) beside those for every one
 	Platform  Platform         // that programs must be for; the zero value allows any
 	Mentions  bool             // look for names of libraries that nothing needs, see [elfdeps.Mention]
+
+	Base *rootfs.Tree // what lies below, as the layers of an image have it; nil for nothing
 }
 
 // An Input is something of the host.
@@ -69,7 +71,7 @@ func (in Input) String() string {
 
 // A Plan is a root file system that is to be, with the reasons for it.
 type Plan struct {
-	Tree     *rootfs.Tree     // nil if Make failed
+	Tree     *rootfs.Tree     // what is to be shipped, without what the base has; nil if Make failed
 	Closure  *elfdeps.Closure // on the host
 	Variants []Variant        // the closures for better processors that differ from it, if the Spec wants them
 	Programs []string         // paths in the image, in the order of the Spec, each once
@@ -104,8 +106,13 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	}
 	p.Notes = Notes(host, p.Closure)
 	b := builder{plan: p, host: host, spec: spec, tree: &rootfs.Tree{}}
+	if spec.Base != nil {
+		if err := b.stack(spec.Base); err != nil {
+			return p, err
+		}
+	}
 	if err := b.build(); err != nil {
-		return p, err
+		return p, baseError(err)
 	}
 	if err := b.access(); err != nil {
 		return p, err
@@ -113,7 +120,7 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	if err := b.checkLaw(ctx); err != nil {
 		return p, err
 	}
-	p.Tree = b.tree
+	p.Tree = b.tree.Added()
 	return p, nil
 }
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,6 +35,9 @@ hosts: files dns
 func (b *builder) skeleton() error {
 	why := rootfs.Reason{Kind: "skeleton"}
 	users, groups, err := b.accounts()
+	if err == nil {
+		err = errors.Join(b.amend("/etc/passwd", users), b.amend("/etc/group", groups))
+	}
 	if err != nil {
 		return err
 	}
@@ -76,14 +80,20 @@ func (b *builder) hostTop(why rootfs.Reason) error {
 	return nil
 }
 
-// accounts returns the lines of passwd and group: the fixed ones and, of the
-// host's, just those of the user and group that the image's process is to have.
+// accounts returns the lines of passwd and group: the fixed ones or the base's
+// and, of the host's, just those of the user and group that the image's process
+// is to have.
 func (b *builder) accounts() (users, groups string, err error) {
 	user, grp, _ := strings.Cut(b.spec.User, ":")
 	if b.spec.User == ":" {
 		return "", "", errors.New(`":" names neither a user nor a group`)
 	}
-	users, groups = passwd, group
+	baseUsers, err1 := b.fromBase("/etc/passwd")
+	baseGroups, err2 := b.fromBase("/etc/group")
+	if err := errors.Join(err1, err2); err != nil {
+		return "", "", err
+	}
+	users, groups = cmp.Or(baseUsers, passwd), cmp.Or(baseGroups, group)
 	line, err := b.account("/etc/passwd", user, users)
 	if err != nil {
 		return "", "", err
@@ -103,11 +113,15 @@ func (b *builder) account(file, name, have string) (string, error) {
 	if _, numeric, err := number(name); err != nil || numeric || name == "" {
 		return "", err
 	}
+	base, err := b.fromBase(file)
+	if err != nil {
+		return "", err
+	}
 	own, err := fs.ReadFile(b.tree, file[1:])
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("looking up %q in the image: %w", name, plain(err))
 	}
-	added := err == nil
+	added := err == nil && base == ""
 	if added || b.spec.Bare {
 		have = string(own)
 	}
@@ -116,7 +130,7 @@ func (b *builder) account(file, name, have string) (string, error) {
 		return "", nil
 	case added:
 		return "", &UnknownUserError{name, "the image's " + file}
-	case b.spec.Bare:
+	case b.spec.Bare && base == "":
 		return "", &UnknownUserError{name, "a bare image (no " + file + ")"}
 	}
 	data, err := fs.ReadFile(b.host, file[1:])

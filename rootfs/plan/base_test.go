@@ -1,0 +1,148 @@
+package plan_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/harvest-oci/harvest/rootfs"
+	"github.com/harvest-oci/harvest/rootfs/plan"
+)
+
+// splitBase has the folders of old, where the root merged has links, and other
+// programs of the same libc.
+const splitBase = `
+	/bin/ls        elf interp=/lib64/ld.so needed=libls.so,libc.so.6
+	/lib64/ld.so              -> ../lib/gnu/ld.so.2
+	/lib/gnu/ld.so.2          elf soname=ld.so glibc=/lib/gnu/:/usr/lib/gnu/
+	/lib/gnu/libc.so.6        elf soname=libc.so.6 needed=ld.so
+	/usr/lib/gnu/libls.so     elf soname=libls.so
+	/etc/ld.so.cache  cache libls.so=/usr/lib/gnu/libls.so libc.so.6=/lib/gnu/libc.so.6
+	/etc/passwd       text "root:x:0:0::/:/bin/sh\nours:x:7:7::/:/\n"
+	/etc/group        text "root:x:0:\n"
+	/etc/os-release   text "ID=base\n"
+	/root             dir mode=0750
+	/tmp              dir mode=1777
+`
+
+// planUpon makes a plan for a command line upon a base.
+func planUpon(t *testing.T, base, root, line string) (*plan.Plan, error) {
+	t.Helper()
+	s := spec(t, line)
+	s.Base = &rootfs.Tree{}
+	if err := s.Base.AddHostTree(onDisk(t, base), "/", "/", rootfs.Reason{Kind: "added"}); err != nil {
+		t.Fatal(err)
+	}
+	return plan.Make(context.Background(), onDisk(t, root), s)
+}
+
+func TestABaseIsNotShippedAgain(t *testing.T) {
+	p, err := planUpon(t, splitBase, merged, "--bin /bin/bash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, listing(p), `
+		/bin dir 0755
+		/bin/bash file 0755
+		/dev dir 0755
+		/etc dir 0755
+		/etc/ld.so.cache file 0644
+		/etc/nsswitch.conf file 0644
+		/lib dir 0755
+		/lib/gnu dir 0755
+		/lib/gnu/libtinfo.so.6 -> libtinfo.so.6.4
+		/lib/gnu/libtinfo.so.6.4 file 0755
+		/proc dir 0755
+		/run dir 0755
+		/sbin -> usr/sbin
+		/sys dir 0755
+		/usr dir 0755
+		/usr/sbin dir 0755
+		/var dir 0755
+		/var/tmp dir 1777
+	`)
+	same(t, cacheOf(t, p), `
+		libtinfo.so.6 /lib/gnu/libtinfo.so.6
+		libls.so /usr/lib/gnu/libls.so
+		libc.so.6 /lib/gnu/libc.so.6
+	`)
+	same(t, strings.Join(p.Programs, " "), "/bin/bash")
+}
+
+func TestAnotherLibcThanTheBasesIsRefused(t *testing.T) {
+	_, err := planUpon(t, strings.ReplaceAll(splitBase, "soname=libc.so.6", "soname=libc.so.6 text=other"), merged, "--bin /bin/bash")
+	var base *plan.BaseError
+	if !errors.As(err, &base) {
+		t.Fatalf("got %v", err)
+	}
+	same(t, err.Error(), "the base has another /lib/gnu/libc.so.6, which its own programs need; "+
+		"library libc.so.6 by ld.so.cache for /bin/bash would take its place")
+}
+
+// What the user names replaces what the base has, and says so.
+func TestWhatIsNamedReplacesWhatTheBaseHas(t *testing.T) {
+	p, err := planUpon(t, splitBase+"/bin/bash elf static\n/srv/x text old\n/srv/y text old", merged+"/data/x text new", "--bin /bin/bash --add /data:/srv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, below(listing(p), "/bin", "/srv"), `
+		/bin dir 0755
+		/bin/bash file 0755
+		/srv dir 0755
+		/srv/x file 0644
+	`)
+	same(t, strings.Join(p.Notes, "\n"), "/bin/bash replaces that of the base\n/srv/x replaces that of the base")
+}
+
+// A user whom the base does not know is added to its own lines.
+func TestTheUserIsAddedToTheAccountsOfTheBase(t *testing.T) {
+	for user, want := range map[string]string{
+		"www":  "root:x:0:0::/:/bin/sh\nours:x:7:7::/:/\nwww:x:33:34::/var/www:/x\n",
+		"ours": "",
+		"7":    "",
+	} {
+		p, err := planUpon(t, splitBase, merged, "--bin echo -u "+user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if e := p.Tree.Entry("/etc/passwd"); e != nil {
+			got = read(t, p.Tree, "etc/passwd")
+		}
+		same(t, got, want)
+	}
+	_, err := planUpon(t, splitBase, merged, "--bin echo -u nobodyknows")
+	same(t, err.Error(), `nobody in /etc/passwd is called "nobodyknows"`)
+}
+
+// An index that would hide a library of the base from its own programs is not
+// written.
+func TestTheCacheDoesNotHideLibrariesOfTheBase(t *testing.T) {
+	root := strings.ReplaceAll(merged, "libunused.so=/lib/gnu/libunused.so", "libunused.so=/opt/libunused.so") + `
+		/opt/libunused.so elf soname=libunused.so text=other
+		/usr/bin/new elf interp=/lib64/ld.so needed=libunused.so`
+	_, err := planUpon(t, splitBase+"/lib/gnu/libunused.so elf soname=libunused.so", root, "--bin new")
+	same(t, err.Error(), "the base's programs find libunused.so as /lib/gnu/libunused.so, and would then find /opt/libunused.so")
+	if _, err := planUpon(t, splitBase, root, "--bin new"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAStaticProgramNeedsNothingOfItsBase(t *testing.T) {
+	p, err := planUpon(t, splitBase, merged, "--bin init --bare")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, listing(p), `
+		/dev dir 0755
+		/usr dir 0755
+		/usr/sbin dir 0755
+		/usr/sbin/init file 0755
+	`)
+}
+
+func TestFlatNeedsAnEmptyBase(t *testing.T) {
+	_, err := planUpon(t, splitBase, merged, "--bin /bin/bash --layout flat")
+	same(t, err.Error(), "the layout flat has folders of its own, which a base would have too")
+}
