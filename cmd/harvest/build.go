@@ -21,6 +21,7 @@ type buildOptions struct {
 	tags       []string
 	output     string
 	format     string
+	compress   string
 	entrypoint string
 	cmd        string
 	env        []string
@@ -86,6 +87,7 @@ func (o *buildOptions) addOutputFlags(cmd *cobra.Command) {
 	f.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME[:TAG]`: a name of the image (repeatable)")
 	f.StringVarP(&o.output, "output", "o", "", "`FILE`: what to write, - for stdout; or another kind, type=oci|rootfs|layer,dest=PATH (default: a .tar named after the image or the first program)")
 	f.StringVar(&o.format, "format", formatArchive, "`archive|docker`: docker archive and OCI layout in one, as is the default, or the former alone, with the names of tutorials")
+	f.StringVar(&o.compress, "compress", "none", "`none|gzip|zstd[:LEVEL]`: how layers are compressed (default none: their digests are their diff_ids)")
 	f.BoolVar(&o.load, "load", false, "load the image into docker; a file is written only if -o names it")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be written, and write nothing")
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON on stdout")
@@ -93,6 +95,7 @@ func (o *buildOptions) addOutputFlags(cmd *cobra.Command) {
 	group(f, "Where it goes")
 	completeWords(cmd, "tag")
 	completeWords(cmd, "format", formatArchive, formatDocker)
+	completeWords(cmd, "compress", "none", pack.Gzip, pack.Zstd)
 }
 
 // buildRun makes an image.
@@ -156,6 +159,10 @@ func (o *buildOptions) image(p *plan.Plan, tags []string, epoch time.Time) (*pac
 	if err != nil {
 		return nil, err
 	}
+	compression, err := pack.ParseCompression(o.compress)
+	if err != nil {
+		return nil, usagef("--compress: %w", err)
+	}
 	img := &pack.Image{
 		Tags:         tags,
 		Architecture: p.Arch.GOARCH(),
@@ -163,6 +170,7 @@ func (o *buildOptions) image(p *plan.Plan, tags []string, epoch time.Time) (*pac
 		OS:           "linux",
 		Created:      epoch,
 		Config:       config,
+		Compression:  compression,
 	}
 	img.Append(pack.TreeLayer(p.Tree, epoch), "harvest "+strings.Join(p.Programs, " "))
 	return img, nil

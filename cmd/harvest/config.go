@@ -78,7 +78,7 @@ func checkEntrypoint(p *plan.Plan, c v1.ImageConfig) error {
 		if path.IsAbs(dir) || path.IsAbs(name) {
 			file = path.Join(dir, name)
 		}
-		if info, err := p.Tree.Stat(file[1:]); err == nil && !info.IsDir() {
+		if info, err := p.Root.Stat(file[1:]); err == nil && !info.IsDir() {
 			return nil
 		}
 	}

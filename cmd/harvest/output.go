@@ -122,7 +122,7 @@ func (o *buildOptions) ship(ctx context.Context, s streams, p *plan.Plan, img *p
 	}
 	switch {
 	case d.Type == typeRootfs:
-		return writeFolder(ctx, d.Path, nil, func(dir string) error { return p.Tree.Stage(ctx, dir, img.Created) })
+		return writeFolder(ctx, d.Path, nil, func(dir string) error { return p.Root.Stage(ctx, dir, img.Created) })
 	case d.Type == typeOCI:
 		return writeFolder(ctx, d.Path, supersedes(img.Tags), func(dir string) (err error) {
 			result.Digests, err = pack.WriteLayout(dir, img)
@@ -146,12 +146,8 @@ func (o *buildOptions) ship(ctx context.Context, s streams, p *plan.Plan, img *p
 func (o *buildOptions) write(w io.Writer, img *pack.Image, typ string) (pack.Digests, error) {
 	switch {
 	case typ == typeLayer:
-		size, err := img.Layers[0].Size()
-		if err != nil {
-			return pack.Digests{}, err
-		}
-		sum, err := pack.WriteLayer(w, img.Layers[0])
-		return pack.Digests{Layers: []pack.Blob{{Digest: sum, Size: size}}}, err
+		blob, err := pack.WriteBlob(w, img.Layers[len(img.Layers)-1], img.Compression)
+		return pack.Digests{Layers: []pack.Blob{blob}}, err
 	case o.format == formatDocker:
 		return pack.WriteDocker(w, img)
 	}

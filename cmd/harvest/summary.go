@@ -49,6 +49,9 @@ func newSummary(p *plan.Plan, img *pack.Image, out destination) *summary {
 	for _, t := range img.Tags {
 		s.Tags = append(s.Tags, pack.ShortTag(t))
 	}
+	if cannot := img.Compression.NotReadBy(); len(cannot) > 0 {
+		s.Notes = append(slices.Clip(s.Notes), fmt.Sprintf("%s is not read by %s", img.Compression, strings.Join(cannot, ", ")))
+	}
 	s.Loaders, s.Libraries = parts(p.Closure)
 	for e := range p.Tree.All() {
 		if what := special(e); what != "" {
@@ -130,7 +133,10 @@ func (s *summary) text() string {
 		line("manifest", "%s", s.Digests.Manifest)
 	}
 	for _, l := range s.Digests.Layers {
-		line("diff_id", "%s", l.Digest)
+		if l.Digest != l.DiffID {
+			line("layer", "%s, %s", l.Digest, size(l.Size))
+		}
+		line("diff_id", "%s", l.DiffID)
 	}
 	if len(s.Loaded) > 0 && s.Output.Path != "" {
 		line("written", "%s", s.Output.Path)
@@ -177,12 +183,14 @@ func (s *summary) outcome() (label, format string, where, time any) {
 // MarshalJSON gives the summary the names that jq users expect.
 func (s *summary) MarshalJSON() ([]byte, error) {
 	type layer struct {
-		Digest string `json:"digest"`
-		Size   int64  `json:"size"`
+		MediaType string `json:"mediaType"`
+		Digest    string `json:"digest"`
+		Size      int64  `json:"size"`
+		DiffID    string `json:"diffId"`
 	}
 	var layers []layer
 	for _, l := range s.Digests.Layers {
-		layers = append(layers, layer{l.Digest.String(), l.Size})
+		layers = append(layers, layer{l.MediaType, l.Digest.String(), l.Size, l.DiffID.String()})
 	}
 	return json.Marshal(struct {
 		Tags       []string    `json:"tags,omitempty"`

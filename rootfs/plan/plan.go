@@ -72,6 +72,7 @@ func (in Input) String() string {
 // A Plan is a root file system that is to be, with the reasons for it.
 type Plan struct {
 	Tree     *rootfs.Tree     // what is to be shipped, without what the base has; nil if Make failed
+	Root     *rootfs.Tree     // what the image has in all; without a base, that is Tree
 	Closure  *elfdeps.Closure // on the host
 	Variants []Variant        // the closures for better processors that differ from it, if the Spec wants them
 	Programs []string         // paths in the image, in the order of the Spec, each once
@@ -120,7 +121,10 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	if err := b.checkLaw(ctx); err != nil {
 		return p, err
 	}
-	p.Tree = b.tree.Added()
+	p.Tree, p.Root = b.tree, b.tree
+	if spec.Base != nil {
+		p.Tree = b.tree.Added()
+	}
 	return p, nil
 }
 
