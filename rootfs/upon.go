@@ -26,13 +26,9 @@ func Upon(base *Tree) *Tree {
 // as the base has them: the contents of a layer. Without a base, that is all.
 func (t *Tree) Added() *Tree {
 	added := &Tree{}
-	for p, e := range t.entries {
-		if e.below {
-			continue
-		}
-		added.put(e)
-		for dir := path.Dir(p); dir != "/" && added.entries[dir] == nil; dir = path.Dir(dir) {
-			added.put(t.entries[dir])
+	for _, e := range t.entries {
+		if !e.below {
+			t.move(e, added)
 		}
 	}
 	return added
