@@ -22,6 +22,7 @@ type buildOptions struct {
 	output     string
 	format     string
 	compress   string
+	layers     string
 	entrypoint string
 	cmd        string
 	env        []string
@@ -87,6 +88,7 @@ func (o *buildOptions) addOutputFlags(cmd *cobra.Command) {
 	f.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME[:TAG]`: a name of the image (repeatable)")
 	f.StringVarP(&o.output, "output", "o", "", "`FILE`: what to write, - for stdout; or another kind, type=oci|rootfs|layer,dest=PATH (default: a .tar named after the image or the first program)")
 	f.StringVar(&o.format, "format", formatArchive, "`archive|docker`: docker archive and OCI layout in one, as is the default, or the former alone, with the names of tutorials")
+	f.StringVar(&o.layers, "layers", "1", "`N|libs`: how many layers: 1, 2 for libraries and the rest, or 3, also called libs, for loader and libc, other libraries, the rest (default 1)")
 	f.StringVar(&o.compress, "compress", "none", "`none|gzip|zstd[:LEVEL]`: how layers are compressed (default none: their digests are their diff_ids)")
 	f.BoolVar(&o.load, "load", false, "load the image into docker; a file is written only if -o names it")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be written, and write nothing")
@@ -95,6 +97,7 @@ func (o *buildOptions) addOutputFlags(cmd *cobra.Command) {
 	group(f, "Where it goes")
 	completeWords(cmd, "tag")
 	completeWords(cmd, "format", formatArchive, formatDocker)
+	completeWords(cmd, "layers", "1", "2", "3", layersLibs)
 	completeWords(cmd, "compress", "none", pack.Gzip, pack.Zstd)
 }
 
@@ -172,8 +175,34 @@ func (o *buildOptions) image(p *plan.Plan, tags []string, epoch time.Time) (*pac
 		Config:       config,
 		Compression:  compression,
 	}
-	img.Append(pack.TreeLayer(p.Tree, epoch), "harvest "+strings.Join(p.Programs, " "))
+	n, err := o.layerCount()
+	if err != nil {
+		return nil, err
+	}
+	createdBy := "harvest " + strings.Join(p.Programs, " ")
+	for _, part := range p.Parts(n) {
+		text := createdBy
+		if n > 1 {
+			text += ": " + part.Name
+		}
+		img.Append(pack.TreeLayer(part.Tree, epoch), text)
+	}
 	return img, nil
+}
+
+// layersLibs is another name for the most layers that there can be.
+const layersLibs = "libs"
+
+// layerCount reads --layers.
+func (o *buildOptions) layerCount() (int, error) {
+	n, err := strconv.Atoi(o.layers)
+	switch {
+	case o.layers == layersLibs:
+		return plan.MaxParts, nil
+	case err != nil || n < 1 || n > plan.MaxParts:
+		return 0, usagef("--layers %s: there are 1 to %d, and %s", o.layers, plan.MaxParts, layersLibs)
+	}
+	return n, nil
 }
 
 // tagError is what is wrong with the name of an image.

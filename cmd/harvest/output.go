@@ -70,6 +70,9 @@ func (o *buildOptions) destination(tags []string) (destination, error) {
 		if o.format != formatArchive || o.load {
 			return d, usagef("-o type=%s goes with neither --format nor --load, which are about archives", d.Type)
 		}
+		if d.Type == typeLayer && o.layers != "1" {
+			return d, usagef("-o type=%s is one layer, and --layers %s makes several", d.Type, o.layers)
+		}
 	default:
 		return d, usagef("-o type=%s: there are %s, %s, %s and %s", d.Type, typeArchive, typeOCI, typeRootfs, typeLayer)
 	}
