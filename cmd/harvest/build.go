@@ -29,6 +29,9 @@ type buildOptions struct {
 	workdir    string
 	user       string
 	labels     []string
+	expose     []string
+	volumes    []string
+	stopSignal string
 	load       bool
 	dryRun     bool
 	json       bool
@@ -73,11 +76,14 @@ func (o *buildOptions) addConfigFlags(cmd *cobra.Command) {
 	f.StringVar(&o.entrypoint, "entrypoint", "", "`COMMAND`: what runs, words or a JSON array (default: the first program)")
 	f.StringVar(&o.cmd, "cmd", "", "`ARGUMENTS`: what it gets unless docker run has others, words or a JSON array")
 	f.StringArrayVarP(&o.env, "env", "e", nil, "`NAME=VALUE`: a variable of its environment (repeatable)")
-	f.StringVarP(&o.workdir, "workdir", "w", "/", "`DIR`: where it starts (default /)")
+	f.StringVarP(&o.workdir, "workdir", "w", "", "`DIR`: where it starts (default /)")
 	f.StringVarP(&o.user, "user", "u", "", "`USER[:GROUP]`: who it runs as (default root)")
 	f.StringArrayVarP(&o.labels, "label", "l", nil, "`NAME=VALUE`: a label of the image (repeatable)")
+	f.StringArrayVar(&o.expose, "expose", nil, "`PORT[/PROTO]`: a port that it listens on (repeatable)")
+	f.StringArrayVar(&o.volumes, "volume", nil, "`DIR`: where engines mount a volume (repeatable)")
+	f.StringVar(&o.stopSignal, "stop-signal", "", "`SIGNAL`: what ends it, as in SIGINT (default SIGTERM)")
 	group(f, "How it runs")
-	for _, flag := range []string{"entrypoint", "cmd", "env", "workdir", "user", "label"} {
+	for _, flag := range []string{"entrypoint", "cmd", "env", "workdir", "user", "label", "expose", "volume", "stop-signal"} {
 		completeWords(cmd, flag)
 	}
 }
@@ -89,7 +95,7 @@ func (o *buildOptions) addOutputFlags(cmd *cobra.Command) {
 	f.StringVarP(&o.output, "output", "o", "", "`FILE`: what to write, - for stdout; or another kind, type=oci|rootfs|layer,dest=PATH (default: a .tar named after the image or the first program)")
 	f.StringVar(&o.format, "format", formatArchive, "`archive|docker`: docker archive and OCI layout in one, as is the default, or the former alone, with the names of tutorials")
 	f.StringVar(&o.layers, "layers", "1", "`N|libs`: how many layers: 1, 2 for libraries and the rest, or 3, also called libs, for loader and libc, other libraries, the rest (default 1)")
-	f.StringVar(&o.compress, "compress", "none", "`none|gzip|zstd[:LEVEL]`: how layers are compressed (default none: their digests are their diff_ids)")
+	f.StringVar(&o.compress, "compress", "none", "`METHOD[:LEVEL]`: how layers are compressed: none, as is the default, since then their digests are their diff_ids, gzip or zstd")
 	f.BoolVar(&o.load, "load", false, "load the image into docker; a file is written only if -o names it")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be written, and write nothing")
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON on stdout")
@@ -158,7 +164,7 @@ func (o *buildOptions) report(s streams, result *summary) error {
 
 // image returns the image of a plan.
 func (o *buildOptions) image(p *plan.Plan, tags []string, epoch time.Time) (*pack.Image, error) {
-	config, err := o.config(p)
+	config, err := o.config(p, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,57 +1,119 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
 
 var errNotInImage = errors.New("is not in the image")
 
-// config says how to run the image: the first program, with the programs'
-// folders as PATH, unless flags say otherwise.
-func (o *buildOptions) config(p *plan.Plan) (v1.ImageConfig, error) {
-	c := v1.ImageConfig{
-		User:       o.user,
-		Entrypoint: p.Programs[:1:1],
-		WorkingDir: o.workdir,
-		Env:        []string{"PATH=" + programPath(p.Programs)},
+// config says how to run the image: as base says, or else the first program, with
+// the programs' folders in PATH, unless flags say otherwise. As in a Dockerfile,
+// a new entrypoint does away with the arguments of the old one.
+func (o *buildOptions) config(p *plan.Plan, base *pack.Image) (v1.ImageConfig, error) {
+	c := v1.ImageConfig{WorkingDir: "/"}
+	if base != nil {
+		c = base.Config
+		c.Env = slices.Clone(c.Env)
+		c.Labels, c.ExposedPorts, c.Volumes = maps.Clone(c.Labels), maps.Clone(c.ExposedPorts), maps.Clone(c.Volumes)
 	}
-	if !path.IsAbs(c.WorkingDir) {
+	c.Env = setEnv(c.Env, "PATH", "PATH="+programPath(lookupEnv(c.Env, "PATH"), p.Programs))
+	if len(c.Entrypoint) == 0 && len(c.Cmd) == 0 {
+		c.Entrypoint = p.Programs[:1:1]
+	}
+	c.User = cmp.Or(o.user, c.User)
+	c.WorkingDir = cmp.Or(o.workdir, c.WorkingDir)
+	c.StopSignal = cmp.Or(o.stopSignal, c.StopSignal)
+	if !path.IsAbs(cmp.Or(c.WorkingDir, "/")) {
 		return c, usagef("-w %s: a working directory must be absolute", c.WorkingDir)
 	}
-	var err error
-	if o.setEntrypoint {
-		if c.Entrypoint, err = words("--entrypoint", o.entrypoint); err != nil {
-			return c, err
-		}
-	}
-	if c.Cmd, err = words("--cmd", o.cmd); err != nil {
+	if err := o.command(&c); err != nil {
 		return c, err
 	}
+	if err := o.environment(&c); err != nil {
+		return c, err
+	}
+	if err := o.offers(&c); err != nil {
+		return c, err
+	}
+	if !o.setEntrypoint {
+		return c, nil
+	}
+	return c, checkEntrypoint(p, c)
+}
+
+// command sets what runs.
+func (o *buildOptions) command(c *v1.ImageConfig) (err error) {
+	if o.setEntrypoint {
+		c.Cmd = nil
+		if c.Entrypoint, err = words("--entrypoint", o.entrypoint); err != nil {
+			return err
+		}
+	}
+	if o.cmd != "" {
+		c.Cmd, err = words("--cmd", o.cmd)
+	}
+	return err
+}
+
+// environment sets variables and labels.
+func (o *buildOptions) environment(c *v1.ImageConfig) error {
 	for _, e := range o.env {
 		name, _, err := pair("-e", e)
 		if err != nil {
-			return c, err
+			return err
 		}
 		c.Env = setEnv(c.Env, name, e)
 	}
 	for _, l := range o.labels {
 		name, value, err := pair("-l", l)
 		if err != nil {
-			return c, err
+			return err
 		}
 		if c.Labels == nil {
 			c.Labels = make(map[string]string)
 		}
 		c.Labels[name] = value
 	}
-	return c, checkEntrypoint(p, c)
+	return nil
+}
+
+// offers declares the ports and folders that a container offers.
+func (o *buildOptions) offers(c *v1.ImageConfig) error {
+	for _, port := range o.expose {
+		number, proto, given := strings.Cut(port, "/")
+		if n, err := strconv.ParseUint(number, 10, 16); err != nil || n == 0 || given && proto != "tcp" && proto != "udp" && proto != "sctp" {
+			return usagef("--expose %s: give it as PORT, PORT/udp or PORT/sctp", port)
+		}
+		c.ExposedPorts = with(c.ExposedPorts, number+"/"+cmp.Or(proto, "tcp"))
+	}
+	for _, dir := range o.volumes {
+		if !path.IsAbs(dir) {
+			return usagef("--volume %s: a volume is mounted at an absolute path", dir)
+		}
+		c.Volumes = with(c.Volumes, dir)
+	}
+	return nil
+}
+
+// with returns the set with one more element.
+func with(set map[string]struct{}, element string) map[string]struct{} {
+	if set == nil {
+		set = make(map[string]struct{})
+	}
+	set[element] = struct{}{}
+	return set
 }
 
 // pair takes NAME=VALUE apart.
@@ -85,13 +147,12 @@ func checkEntrypoint(p *plan.Plan, c v1.ImageConfig) error {
 	return fmt.Errorf("--entrypoint %s %w", name, errNotInImage)
 }
 
-// programPath returns the folders of programs, each once, in order.
-func programPath(programs []string) string {
-	var dirs []string
-	seen := make(map[string]bool)
+// programPath returns the search path of a base, if there is one, with the
+// folders of programs that it lacks, each once, in order.
+func programPath(base string, programs []string) string {
+	dirs := strings.FieldsFunc(base, func(c rune) bool { return c == ':' })
 	for _, p := range programs {
-		if dir := path.Dir(p); !seen[dir] {
-			seen[dir] = true
+		if dir := path.Dir(p); !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
 	}
