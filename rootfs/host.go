@@ -23,9 +23,8 @@ import (
 type Host struct {
 	dir string
 
-	mu    sync.Mutex
-	nodes map[string]node   // by path without links
-	dirs  map[string]string // where the names of folders lead to
+	nodes sync.Map // of node, by path without links
+	dirs  sync.Map // of string: where the names of folders lead to
 }
 
 // errSocket is why a host's entry cannot be had. A tar has no type for it, and
@@ -51,7 +50,9 @@ func OpenHost(dir string) (*Host, error) {
 	if !info.IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
 	}
-	return &Host{dir: abs, nodes: map[string]node{"/": {info: info}}, dirs: make(map[string]string)}, nil
+	h := &Host{dir: abs}
+	h.nodes.Store("/", &node{info: info})
+	return h, nil
 }
 
 // Dir returns the directory that the host shows, as an absolute path.
@@ -66,25 +67,16 @@ func (h *Host) osPath(rooted string) string {
 }
 
 // node looks at a rooted path whose parents are no links, once.
-func (h *Host) node(path string) node {
-	h.mu.Lock()
-	n, known := h.nodes[path]
-	h.mu.Unlock()
-	if known {
-		return n
+func (h *Host) node(path string) *node {
+	n, known := h.nodes.Load(path)
+	if !known {
+		n, _ = h.nodes.LoadOrStore(path, h.lstat(path)) // unless somebody else has looked meanwhile
 	}
-	n = h.lstat(path)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if first, known := h.nodes[path]; known { // somebody else has looked meanwhile
-		return first
-	}
-	h.nodes[path] = n
-	return n
+	return n.(*node)
 }
 
-func (h *Host) lstat(path string) node {
-	var n node
+func (h *Host) lstat(path string) *node {
+	n := &node{}
 	n.info, n.err = os.Lstat(h.osPath(path))
 	if n.err == nil && n.info.Mode()&fs.ModeSymlink != 0 {
 		n.link, n.err = os.Readlink(h.osPath(path))
@@ -113,42 +105,41 @@ func (h *Host) look(path string) (fs.FileMode, string, error) {
 
 // RealPath returns the rooted path that name leads to once every symbolic link
 // is followed.
-func (h *Host) RealPath(name string) (string, error) { return h.resolve(name, true) }
+func (h *Host) RealPath(name string) (string, error) {
+	real, _, err := h.find(name, true)
+	return real, err
+}
 
-// resolve is the walk of the package, which takes a step at a time, with the
-// steps of each folder taken once: most names lie in few of them.
-func (h *Host) resolve(name string, last bool) (string, error) {
+// find is the walk of the package, with what stands at its end. That takes a step
+// at a time; here the steps of each folder are taken once, because most names lie
+// in few of them.
+func (h *Host) find(name string, last bool) (string, *node, error) {
 	dir, base := path.Split(name)
-	if base == "" || base == "." || base == ".." {
-		return resolve(name, last, h.look)
+	if base != "" && base != "." && base != ".." {
+		if real, err := h.realDir(dir); err == nil {
+			file := join(real, base)
+			n := h.node(file)
+			if n.err == nil && !(last && n.info.Mode()&fs.ModeSymlink != 0) {
+				return file, n, nil
+			}
+		}
 	}
-	real, err := h.realDir(dir)
+	real, err := resolve(name, last, h.look) // for an error about the whole name, too
 	if err != nil {
-		return resolve(name, last, h.look) // for an error about the whole name
+		return real, nil, err
 	}
-	file := join(real, base)
-	mode, _, err := h.look(file)
-	if err != nil || last && mode&fs.ModeSymlink != 0 {
-		return resolve(name, last, h.look)
-	}
-	return file, nil
+	return real, h.node(real), nil
 }
 
 func (h *Host) realDir(dir string) (string, error) {
-	h.mu.Lock()
-	real, known := h.dirs[dir]
-	h.mu.Unlock()
-	if known {
-		return real, nil
+	if real, known := h.dirs.Load(dir); known {
+		return real.(string), nil
 	}
 	real, err := resolve(dir+".", true, h.look)
-	if err != nil {
-		return "", err
+	if err == nil {
+		h.dirs.Store(dir, real)
 	}
-	h.mu.Lock()
-	h.dirs[dir] = real
-	h.mu.Unlock()
-	return real, nil
+	return real, err
 }
 
 // Stat returns what name leads to. The result's Sys is the operating system's.
@@ -161,15 +152,14 @@ func (h *Host) stat(name string, last bool) (fs.FileInfo, error) {
 	if !validPath(name) {
 		return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrInvalid}
 	}
-	real, err := h.resolve(name, last)
+	_, n, err := h.find(name, last)
 	if err != nil {
 		return nil, err
 	}
-	info := h.node(real).info
 	if name == "." {
-		return rootInfo{info}, nil
+		return rootInfo{n.info}, nil
 	}
-	return info, nil
+	return n.info, nil
 }
 
 // rootInfo is the root folder under the name that fs.FS demands.
@@ -182,11 +172,10 @@ func (h *Host) ReadLink(name string) (string, error) {
 	if !validPath(name) {
 		return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrInvalid}
 	}
-	real, err := h.resolve(name, false)
+	_, n, err := h.find(name, false)
 	if err != nil {
 		return "", err
 	}
-	n := h.node(real)
 	if n.info.Mode()&fs.ModeSymlink == 0 {
 		return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrInvalid}
 	}
@@ -199,24 +188,32 @@ func (h *Host) Open(name string) (fs.File, error) {
 	if !validPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 	}
-	real, err := h.resolve(name, true)
+	real, n, err := h.find(name, true)
 	if err != nil {
 		return nil, err
 	}
-	if mode := h.node(real).info.Mode(); !mode.IsRegular() && !mode.IsDir() {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("is a %s", kind(mode))}
+	var f fs.File
+	switch mode := n.info.Mode(); {
+	case mode.IsRegular():
+		f, err = h.openPlain(real, n.info)
+	case mode.IsDir():
+		f, err = h.open(real)
+	default:
+		err = fmt.Errorf("is a %s", kind(mode))
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	f, err := h.open(real)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: rooted(name), Err: bare(err)}
 	}
 	return f, nil
 }
 
-// open opens a path that held a folder or a regular file when it was looked at.
-// Should it have become a link or a pipe, open neither follows nor waits.
+// openFlags are for a path that held a folder or a regular file when it was
+// looked at. Should it have become a link or a pipe, they neither follow nor wait.
+const openFlags = os.O_RDONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+
 func (h *Host) open(real string) (*os.File, error) {
-	return os.OpenFile(h.osPath(real), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	return os.OpenFile(h.osPath(real), openFlags, 0)
 }
 
 // ReadDir lists a folder, sorted by name.
@@ -266,16 +263,16 @@ func (h *Host) linksToDir(name string) bool {
 // Entry returns the entry for name, with its owners, extended attributes and
 // device numbers. A link that is the last component is not followed.
 func (h *Host) Entry(name string) (*Entry, error) {
-	real, err := h.resolve(name, false)
+	real, n, err := h.find(name, false)
 	if err != nil {
 		return nil, err
 	}
-	info := h.node(real).info
+	info := n.info
 	e := &Entry{
 		Path:    rooted(name),
 		Mode:    info.Mode(),
 		ModTime: info.ModTime(),
-		Link:    h.node(real).link,
+		Link:    n.link,
 		Source:  real,
 		host:    h,
 		seen:    info,
