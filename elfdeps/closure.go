@@ -31,9 +31,8 @@ type Object struct {
 	Path  string // by which it is opened: links not followed, ".." not cleaned away
 	Needs []Need // the interpreter first, then the dynamic section's in order
 
+	*candidate
 	by       *Object // whose need made the loader open it
-	id       any     // equal for two paths of one file
-	imports  []string
 	rpath    []searchDir
 	runpath  []searchDir
 	done     bool // its needs have been followed

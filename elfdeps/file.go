@@ -25,7 +25,7 @@ func damaged(format string, args ...any) error {
 
 // Limits on what a file may ask for. No real file comes near them.
 const (
-	headSize    = 2048    // one read that usually holds the ELF header, all program headers and PT_INTERP
+	headSize    = 8192    // one read that holds the headers and PT_INTERP, and of small programs all names
 	maxDynamic  = 1 << 16 // entries of a dynamic section
 	maxInterp   = 4096    // bytes of PT_INTERP: PATH_MAX
 	maxNames    = 1 << 20 // bytes of all names together

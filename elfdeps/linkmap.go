@@ -24,17 +24,23 @@ type linkMap struct {
 
 	known map[string]*Object // by path, by name it was found under, by soname
 	files map[any]*Object    // by identity
+
+	objects slab[Object] // room for those to come
+	needs   slab[Need]
 }
 
+// newLinkMap returns the link map of a program that has none yet. Its maps are
+// good until it is released.
 func newLinkMap(s *search, p *Program) *linkMap {
-	m := &linkMap{
-		search: s,
-		prog:   p,
-		loader: p.Loader,
-		self:   p.Objects[0],
-		known:  make(map[string]*Object),
-		files:  make(map[any]*Object),
+	m, _ := s.linkMaps.Get().(*linkMap)
+	if m == nil {
+		m = &linkMap{known: make(map[string]*Object), files: make(map[any]*Object)}
 	}
+	*m = linkMap{
+		search: s, prog: p, loader: p.Loader, self: p.self,
+		known: m.known, files: m.files, objects: m.objects, needs: m.needs,
+	}
+	m.self.Needs = m.needs.take(len(m.self.Needed) + 1)
 	switch {
 	case s.libraryPath == "":
 	case m.loader.Musl:
@@ -43,6 +49,14 @@ func newLinkMap(s *search, p *Program) *linkMap {
 		m.libraryPath = m.split(s.libraryPath, ":;", m.self)
 	}
 	return m
+}
+
+// release gives the maps, which have grown to the size that programs need, to
+// the link map of another one.
+func (m *linkMap) release() {
+	clear(m.known)
+	clear(m.files)
+	m.linkMaps.Put(m)
 }
 
 // start follows the interpreter and then every need, breadth first. Without its
@@ -85,7 +99,7 @@ func (m *linkMap) enterLibrary(interp string) {
 	m.files[m.self.id] = m.self
 	c := m.open(interp)
 	if reason, _ := m.rejects(c); reason == "" {
-		m.rtld = &Object{File: c.file, Path: interp, id: c.id, by: m.self}
+		m.rtld = &Object{File: c.file, Path: interp, candidate: c, by: m.self}
 		m.learn(m.rtld, interp, c.file.Soname)
 	}
 }
@@ -97,7 +111,6 @@ func (m *linkMap) walk() {
 	for i := m.undone(0); i >= 0; i = m.undone(i) {
 		o := m.prog.Objects[i]
 		o.done = true
-		o.Needs = slices.Grow(o.Needs, len(o.Needed))
 		for _, dep := range o.Needed {
 			switch dep.Tag {
 			case elf.DT_NEEDED:

@@ -19,9 +19,9 @@ type Loader struct {
 	PathFile    string         // musl: the file that, if it is there, lists the default directories
 
 	abi    abi
-	lib    string           // $LIB
-	hwcaps []string         // see Resolver
-	paths  map[string]found // what cached has answered
+	lib    string              // $LIB
+	hwcaps []string            // see Resolver
+	paths  memo[string, found] // what cached has answered
 }
 
 // found is what the cache says of a name.
@@ -40,7 +40,6 @@ func newLoader(path string, data []byte, abi abi) *Loader {
 		DefaultDirs: defaultDirs(data),
 		CachePath:   cachePath(data),
 		abi:         abi,
-		paths:       make(map[string]found),
 	}
 	if l.DefaultDirs == nil {
 		l.DefaultDirs = []string{"/" + abi.lib, "/usr/" + abi.lib}
@@ -76,12 +75,7 @@ func (l *Loader) cached(name string) found {
 	if l.Cache == nil {
 		return found{}
 	}
-	f, known := l.paths[name]
-	if !known {
-		f = l.lookUp(name)
-		l.paths[name] = f
-	}
-	return f
+	return l.paths.get(name, func() found { return l.lookUp(name) })
 }
 
 // lookUp asks the cache. Entries for other architectures, and those that ask

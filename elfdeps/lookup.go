@@ -72,7 +72,8 @@ func (m *linkMap) consider(n *Need, file string, rule Rule, rejects func(*candid
 
 // load adds the file that a need of o led to as an object of its own.
 func (m *linkMap) load(c *candidate, file string, o *Object) *Object {
-	loaded := &Object{File: c.file, Path: file, id: c.id, by: o, imports: c.imports, optional: m.dlopening}
+	loaded := m.objects.new(Object{File: c.file, Path: file, candidate: c, by: o, optional: m.dlopening})
+	loaded.Needs = m.needs.take(len(c.file.Needed))
 	m.files[c.id] = loaded
 	m.prog.Objects = append(m.prog.Objects, loaded)
 	return loaded

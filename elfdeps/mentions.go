@@ -67,18 +67,18 @@ type nameAt struct {
 
 // namesIn returns the names of libraries in the file of an object, each once.
 func (s *search) namesIn(o *Object) []nameAt {
-	names, known := s.names[o.File]
-	if known {
-		return names
-	}
-	if f, info, err := s.openRegular(o.Path); err == nil {
-		if at, ok := f.(io.ReaderAt); ok {
-			names = libraryNames(at, info.Size())
+	return s.names.get(o.File, func() []nameAt {
+		f, info, err := s.openRegular(o.Path)
+		if err != nil {
+			return nil
 		}
-		f.Close()
-	}
-	s.names[o.File] = names
-	return names
+		defer f.Close()
+		at, ok := f.(io.ReaderAt)
+		if !ok {
+			return nil
+		}
+		return libraryNames(at, info.Size())
+	})
 }
 
 // libraryNames finds the strings in a file that are the name of a library and

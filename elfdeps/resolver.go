@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/harvest-oci/harvest/elfdeps/ldcache"
 )
@@ -50,28 +53,24 @@ type Resolver struct {
 // for all needs that are unmet.
 func (r *Resolver) Resolve(ctx context.Context, names ...string) (*Closure, error) {
 	s := &search{
-		root:        root{fs: r.FS, files: make(map[string]*candidate), unwinds: r.Dlopen >= Recommended},
+		root:        root{fs: r.FS, unwinds: r.Dlopen >= Recommended},
 		libraryPath: strings.Join(r.LibraryPath, ":"),
 		dlopen:      r.Dlopen,
 		hwcaps:      r.Hwcaps,
-		loaders:     make(map[loaderKey]*Loader),
-		lacks:       make(map[versionKey][]string),
 		mention:     r.Mentions,
-		names:       make(map[*File][]nameAt),
 	}
-	s.openAll(ctx, names)
 	closure := &Closure{}
 	var errs []error
-	for _, name := range names {
-		if err := ctx.Err(); err != nil {
-			return closure, err
+	for i, found := range s.programs(ctx, names) {
+		switch {
+		case found.err != nil:
+			errs = append(errs, &fs.PathError{Op: "resolving", Path: names[i], Err: found.err})
+		case found.program != nil:
+			closure.Programs = append(closure.Programs, found.program)
 		}
-		p, err := s.program(name)
-		if err != nil {
-			errs = append(errs, &fs.PathError{Op: "resolving", Path: name, Err: err})
-			continue
-		}
-		closure.Programs = append(closure.Programs, p)
+	}
+	if err := ctx.Err(); err != nil {
+		return closure, err
 	}
 	if missing := closure.Missing(); len(missing) > 0 {
 		errs = append(errs, &MissingError{missing})
@@ -95,16 +94,50 @@ type search struct {
 	libraryPath string
 	dlopen      Priority
 	hwcaps      []string
-	loaders     map[loaderKey]*Loader
-	lacks       map[versionKey][]string
 	mention     bool
-	names       map[*File][]nameAt
+	loaders     memo[loaderKey, loaderOrError]
+	names       memo[*File, []nameAt]
+	linkMaps    sync.Pool // of *linkMap, which are idle
 }
 
 // A loaderKey is what decides how an interpreter searches.
 type loaderKey struct {
 	path string
 	abi  abi
+}
+
+type loaderOrError struct {
+	loader *Loader
+	err    error
+}
+
+type programOrError struct {
+	program *Program
+	err     error
+}
+
+// programs resolves many programs at once, which have nothing to do with each
+// other but the files that they share. The results are in the order of names, and
+// zero for what was not begun when ctx was done.
+func (s *search) programs(ctx context.Context, names []string) []programOrError {
+	found := make([]programOrError, len(names))
+	var next atomic.Int64
+	work := func() {
+		for ctx.Err() == nil {
+			i := int(next.Add(1)) - 1
+			if i >= len(names) {
+				return
+			}
+			found[i].program, found[i].err = s.program(names[i])
+		}
+	}
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(names)) - 1 {
+		workers.Go(work)
+	}
+	work()
+	workers.Wait()
+	return found
 }
 
 // program resolves one program.
@@ -119,7 +152,7 @@ func (s *search) program(name string) (*Program, error) {
 	if !c.file.loadable() {
 		return nil, fmt.Errorf("an ELF file of type %v, neither program nor library", c.file.Type)
 	}
-	self := &Object{File: c.file, Path: name, id: c.id, imports: c.imports}
+	self := &Object{File: c.file, Path: name, candidate: c}
 	p := &Program{Name: name, Objects: []*Object{self}, self: self}
 	if c.file.Static() {
 		return p, nil
@@ -132,7 +165,9 @@ func (s *search) program(name string) (*Program, error) {
 	if p.Loader, err = s.loader(interp, c.file.Arch); err != nil {
 		return nil, err
 	}
-	newLinkMap(s, p).start(interp)
+	m := newLinkMap(s, p)
+	defer m.release()
+	m.start(interp)
 	return p, nil
 }
 
@@ -156,10 +191,14 @@ func (s *search) notELF(name string) error {
 // is not there, or no file, has the rules of its architecture's usual one; the
 // need for it is unmet.
 func (s *search) loader(name string, arch Arch) (*Loader, error) {
-	key := loaderKey{name, arch.abi()}
-	if l := s.loaders[key]; l != nil {
-		return l, nil
-	}
+	found := s.loaders.get(loaderKey{name, arch.abi()}, func() (l loaderOrError) {
+		l.loader, l.err = s.readLoader(name, arch)
+		return l
+	})
+	return found.loader, found.err
+}
+
+func (s *search) readLoader(name string, arch Arch) (*Loader, error) {
 	var data []byte
 	if c := s.open(name); c.err == nil {
 		var err error
@@ -168,19 +207,16 @@ func (s *search) loader(name string, arch Arch) (*Loader, error) {
 		}
 		switch libcOf(data) {
 		case musl:
-			l := s.newMuslLoader(name, data, key.abi)
-			s.loaders[key] = l
-			return l, nil
+			return s.newMuslLoader(name, data, arch.abi()), nil
 		case unknownLibc:
 			return nil, fmt.Errorf("%s is neither glibc's nor musl's loader, and only their rules are known here", name)
 		}
 	}
-	l := newLoader(name, data, key.abi)
+	l := newLoader(name, data, arch.abi())
 	l.hwcaps = s.hwcaps
 	if l.CachePath != "" {
 		s.readCache(l, arch)
 	}
-	s.loaders[key] = l
 	return l, nil
 }
 

@@ -5,7 +5,9 @@ import (
 	"context"
 	"debug/elf"
 	"errors"
+	"fmt"
 	"io/fs"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +63,48 @@ func TestResolveEndsWithItsContext(t *testing.T) {
 }
 
 // One index in two views of a file: what the law compares.
+// Programs are resolved at once, and no result tells in what order.
+func TestProgramsAreResolvedAtOnceAsOneByOne(t *testing.T) {
+	names := append(systemPrograms(t, "/usr/bin", "/usr/sbin", "/sbin"), "/no/such/program", "/etc/passwd")
+	host, err := rootfs.OpenHost("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := elfdeps.Resolver{FS: host, Dlopen: elfdeps.Suggested}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	want := told(r.Resolve(t.Context(), names...))
+	runtime.GOMAXPROCS(8)
+	for range 3 {
+		got := told(r.Resolve(t.Context(), names...))
+		i := 0
+		for i < min(len(got), len(want)) && got[i] == want[i] {
+			i++
+		}
+		if got, want := got[i:], want[i:]; len(got)+len(want) > 0 {
+			t.Fatalf("from line %d on, at once:\n%s\none by one:\n%s", i, strings.Join(got[:min(5, len(got))], "\n"), strings.Join(want[:min(5, len(want))], "\n"))
+		}
+	}
+}
+
+// told is all that a closure and its error say.
+func told(c *elfdeps.Closure, err error) []string {
+	var lines []string
+	for _, p := range c.Programs {
+		lines = append(lines, p.Name)
+		for _, o := range p.Objects {
+			lines = append(lines, o.Path)
+			for _, n := range o.Needs {
+				path := ""
+				if n.Object != nil {
+					path = n.Object.Path
+				}
+				lines = append(lines, fmt.Sprint(n.Dependency, path, n.Rule, n.Tried, n.Lacks))
+			}
+		}
+	}
+	return append(lines, strings.Split(fmt.Sprint(err), "\n")...)
+}
+
 func TestSameTellsFilesOfTwoClosures(t *testing.T) {
 	root := elftest.MustRoot(t, "/bin/a elf static\n/bin/b elf static\n/bin/c hard /bin/a")
 	c, err := resolve(t, root, "/bin/a", "/bin/b", "/bin/c")

@@ -1,23 +1,22 @@
 package elfdeps
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
-	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
-// A root reads the files that a search comes across, each once.
+// A root reads the files that searches come across, each once.
 type root struct {
-	fs      fs.FS
-	files   map[string]*candidate // by the path that was asked for
-	elf     decoder               // for open
-	unwinds bool                  // candidates are to have their imports
+	fs       fs.FS
+	files    memo[string, *candidate] // by the path that was asked for
+	decoders sync.Pool                // of *decoder, which are idle
+	unwinds  bool                     // candidates are to have their imports
 }
 
 // A candidate is what stands at a path.
@@ -26,6 +25,7 @@ type candidate struct {
 	imports []string // of unwinders
 	id      any      // equal for two paths of one file
 	err     error
+	met     []atomic.Pointer[File] // who has been found to have all versions, by index of VerNeed
 }
 
 // kindError is what a candidate that is no regular file has for an error.
@@ -35,39 +35,14 @@ func (e kindError) Error() string { return string(e) }
 
 // open reads the ELF file at a rooted path.
 func (r *root) open(name string) *candidate {
-	if c, ok := r.files[name]; ok {
-		return c
-	}
-	c := r.read(&r.elf, name)
-	r.files[name] = c
-	return c
-}
-
-// openAll reads many files at once, so that a later open finds them. With half
-// of the work of resolving in reading programs, that is a quarter of the time on
-// two processors; for a few names it is not worth the trouble.
-func (r *root) openAll(ctx context.Context, names []string) {
-	const few = 16
-	if len(names) <= few {
-		return
-	}
-	found := make([]*candidate, len(names))
-	workers := min(runtime.GOMAXPROCS(0), len(names))
-	var done sync.WaitGroup
-	for first := range workers {
-		done.Go(func() {
-			var d decoder
-			for i := first; i < len(names) && ctx.Err() == nil; i += workers {
-				found[i] = r.read(&d, names[i])
-			}
-		})
-	}
-	done.Wait()
-	for i, c := range found {
-		if c != nil {
-			r.files[names[i]] = c
+	return r.files.get(name, func() *candidate {
+		d, _ := r.decoders.Get().(*decoder)
+		if d == nil {
+			d = new(decoder)
 		}
-	}
+		defer r.decoders.Put(d)
+		return r.read(d, name)
+	})
 }
 
 func (r *root) read(d *decoder, name string) *candidate {
@@ -86,6 +61,9 @@ func (r *root) read(d *decoder, name string) *candidate {
 	}
 	c := &candidate{id: id}
 	c.file, c.err = d.read(at, info.Size())
+	if c.err == nil {
+		c.met = make([]atomic.Pointer[File], len(c.file.VerNeed))
+	}
 	if c.err == nil && r.unwinds {
 		c.imports, c.err = d.unwinds(c.file)
 	}

@@ -151,33 +151,29 @@ func (m *linkMap) checkVersions() {
 			if provider == nil || provider.VerDef == nil {
 				continue
 			}
-			if lacks := m.lacking(versionKey{o.File, i, provider.File}); lacks != nil {
+			if lacks := o.lacks(i, provider.File); lacks != nil {
 				o.lack(need.File, provider, lacks)
 			}
 		}
 	}
 }
 
-// A versionKey is a file's need of versions, and who is to meet it. The answer
-// is the same in every link map.
-type versionKey struct {
-	file     *File
-	need     int // in VerNeed
-	provider *File
-}
-
-// lacking returns the versions that are needed and not there.
-func (s *search) lacking(key versionKey) []string {
-	lacks, known := s.lacks[key]
-	if known {
-		return lacks
+// lacks returns the versions that o needs by its VerNeed of index i and provider
+// does not have. One file mostly meets another in every link map, so who met it
+// last is remembered.
+func (o *Object) lacks(i int, provider *File) []string {
+	if o.met[i].Load() == provider {
+		return nil
 	}
-	for _, v := range key.file.VerNeed[key.need].Versions {
-		if !slices.Contains(key.provider.VerDef, v) {
+	var lacks []string
+	for _, v := range o.VerNeed[i].Versions {
+		if !slices.Contains(provider.VerDef, v) {
 			lacks = append(lacks, v)
 		}
 	}
-	s.lacks[key] = lacks
+	if lacks == nil {
+		o.met[i].Store(provider)
+	}
 	return lacks
 }
 
