@@ -27,7 +27,9 @@
 //
 // [Open] reads all of these back, and what engines themselves save, in place: it
 // reads the JSON, checks each document against the digest that leads to it, and
-// leaves the layers where they are until somebody asks for one.
+// leaves the layers where they are until somebody asks for one. [OpenFiles] puts
+// the layers upon each other, whiteouts applied: the result is a tree like any
+// other, whose files are read out of the layers. [Verify] reads all there is.
 //
 // # Promises
 //

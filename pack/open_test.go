@@ -3,6 +3,7 @@ package pack_test
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -162,6 +163,7 @@ func TestOpeningReadsNoLayers(t *testing.T) {
 type member struct {
 	name, content, link string
 	typ                 byte
+	mode                int64 // 0644 if it is not said
 }
 
 func makeTar(t testing.TB, members ...member) []byte {
@@ -169,7 +171,7 @@ func makeTar(t testing.TB, members ...member) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, m := range members {
-		h := &tar.Header{Name: m.name, Mode: 0o644, Size: int64(len(m.content)), Linkname: m.link, Typeflag: m.typ}
+		h := &tar.Header{Name: m.name, Mode: cmp.Or(m.mode, 0o644), Size: int64(len(m.content)), Linkname: m.link, Typeflag: m.typ}
 		if m.typ == 0 {
 			h.Typeflag = tar.TypeReg
 		}
