@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -37,7 +38,7 @@ func TestClosureOfEveryFileIsTheLoadersAnswer(t *testing.T) {
 	names := systemFiles("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32", "/usr/libx32", "/usr/lib64", "/usr/libexec", "/opt")
 	o := &oracle{runs: make(map[string]bool)}
 	if len(names) < 100 || !o.canRun(t.Context(), realLoader) {
-		t.Skipf("%d ELF files here, of which %s may load none", len(names), realLoader)
+		without(t, path.Base(realLoader), fmt.Errorf("%d ELF files here, and no loader for them that runs", len(names)))
 	}
 	host, err := rootfs.OpenHost("/")
 	if err != nil {

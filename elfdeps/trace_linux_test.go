@@ -26,14 +26,18 @@ type trace struct {
 
 // runTrace runs a command in trace mode and reads what it prints: lines with and
 // without an arrow, and complaints, which begin with a name and a colon.
-func runTrace(cmd *exec.Cmd, loader string) trace {
-	cmd.Env = []string{"LD_TRACE_LOADED_OBJECTS=1", "LC_ALL=C"}
+func runTrace(cmd *exec.Cmd, loader string, env ...string) trace {
+	cmd.Env = append([]string{"LD_TRACE_LOADED_OBJECTS=1", "LC_ALL=C"}, env...)
 	out, err := cmd.CombinedOutput()
 	t := trace{err: err}
 	for line := range strings.Lines(string(out)) {
 		text, listed := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "\t")
 		entry, _, mapped := strings.Cut(text, " (0x")
+		if asked, found, _ := strings.Cut(entry, " => "); asked == found { // musl's way
+			entry = found
+		}
 		name, isMiss := strings.CutSuffix(text, " => not found")
+		unloaded, isMusls := strings.CutPrefix(text, "Error loading shared library ")
 		switch {
 		case listed && mapped && strings.HasPrefix(entry, "linux-") && !strings.Contains(entry, " "):
 			// linux-vdso.so.1 or linux-gate.so.1, which is the kernel's and no file.
@@ -42,6 +46,9 @@ func runTrace(cmd *exec.Cmd, loader string) trace {
 		case listed && mapped:
 			t.found = append(t.found, entry)
 		case listed && isMiss:
+			t.missed = append(t.missed, name)
+		case isMusls:
+			name, _, _ = strings.Cut(unloaded, ": ")
 			t.missed = append(t.missed, name)
 		case listed && text == "statically linked":
 			t.static = true
