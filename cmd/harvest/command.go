@@ -15,9 +15,11 @@ import (
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
 
-// streams are where a command writes: data to out, talk to err.
+// streams are where a command reads and writes: data to out, talk to err.
 type streams struct {
+	in       io.Reader
 	out, err io.Writer
+	inTerm   bool // in is a terminal
 	outTerm  bool // out is a terminal
 	progress bool // err is a terminal that wants progress
 	getenv   func(string) string
@@ -26,8 +28,10 @@ type streams struct {
 func systemStreams() streams {
 	plain := os.Getenv("NO_COLOR") != "" || os.Getenv("CI") != "" || os.Getenv("TERM") == "dumb"
 	return streams{
+		in:       os.Stdin,
 		out:      os.Stdout,
 		err:      os.Stderr,
+		inTerm:   term.IsTerminal(int(os.Stdin.Fd())),
 		outTerm:  term.IsTerminal(int(os.Stdout.Fd())),
 		progress: term.IsTerminal(int(os.Stderr.Fd())) && !plain,
 		getenv:   os.Getenv,
@@ -98,7 +102,7 @@ func newRootCmd(s streams) *cobra.Command {
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(s.out, cmd) })
 	cmd.SetHelpCommand(newHelpCmd())
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	cmd.AddCommand(newDepsCmd(s), newLsCmd(s), newCompletionCmd(s))
+	cmd.AddCommand(newDepsCmd(s), newLsCmd(s), newInspectCmd(s), newCompletionCmd(s))
 	return cmd
 }
 

@@ -19,6 +19,8 @@ var sentinelHints = []struct {
 	hint string
 }{
 	{errTerminal, "pipe it (harvest ... -o - | docker load), or write a file with -o FILE"},
+	{errInTerminal, "pipe it (docker save basic:v1 | harvest ... -), or name a file"},
+	{errNoSource, "name an archive, a folder, - for stdin, or ARCHIVE:NAME for one image of several"},
 	{errPositional, "programs are named with --bin, once for each; the verbs are deps, ls and completion"},
 	{errQuotes, `a JSON array keeps words together: ["-c", "echo hello"]`},
 	{errNotInImage, "--bin ships a program, --add a script"},
@@ -53,6 +55,7 @@ func hint(err error) string {
 		disagree *disagreeError
 		platform *plan.PlatformError
 		tag      *tagError
+		several  *severalError
 		usage    *usageError
 	)
 	switch {
@@ -76,6 +79,8 @@ func hint(err error) string {
 		return "please report them, with what harvest deps --json prints"
 	case errors.As(err, &platform):
 		return "name a root of that platform with --root; without --platform, any will do"
+	case errors.As(err, &several):
+		return "choose one with ARCHIVE:NAME, or with --platform"
 	case errors.As(err, &tag):
 		return "names are like basic:v1 or registry.example.com/team/tool:v1, in lower case"
 	}
