@@ -128,7 +128,16 @@ func TestEveryWayOfWritingGivesTheSameBlobs(t *testing.T) {
 			if !bytes.Equal(data, dockerPipe.Bytes()) {
 				t.Errorf("docker: the file has %d bytes, the pipe got %d", len(data), dockerPipe.Len())
 			}
-			for i, d := range []pack.Digests{file, layout, docker} {
+			var v1Pipe bytes.Buffer
+			legacy, err := pack.WriteV1(&v1Pipe, threeLayers(t, c))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, data = intoFile(t, func(w io.Writer) (pack.Digests, error) { return pack.WriteV1(w, threeLayers(t, c)) })
+			if !bytes.Equal(data, v1Pipe.Bytes()) {
+				t.Errorf("v1: the file has %d bytes, the pipe got %d", len(data), v1Pipe.Len())
+			}
+			for i, d := range []pack.Digests{file, layout, docker, legacy} {
 				if d.Image != want.Image || !slices.Equal(d.Layers, want.Layers) {
 					t.Errorf("way %d gives %+v, want %+v", i, d, want)
 				}

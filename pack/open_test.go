@@ -66,6 +66,7 @@ type way struct {
 var ways = []way{
 	{pack.FormatArchive, writeFile(pack.WriteArchive)},
 	{pack.FormatDocker, writeFile(pack.WriteDocker)},
+	{pack.FormatDocker, writeFile(pack.WriteV1)},
 	{pack.FormatOCI, func(t testing.TB, dir string, img *pack.Image) pack.Digests {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)

@@ -4,44 +4,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
-
-// The members of a docker archive of version 1: one folder for each layer, and
-// the names of the topmost ones.
-const (
-	repositoriesFile = "repositories"
-	versionFile      = "VERSION"
-	v1File           = "json"
-	v1Layer          = "layer.tar"
-	v1Version        = "1.0"
-)
-
-// A v1Image is the JSON of one layer of such an archive, which says how to run
-// an image that ends there.
-type v1Image struct {
-	ID              string          `json:"id"`
-	Parent          string          `json:"parent,omitempty"`
-	Created         *time.Time      `json:"created,omitempty"`
-	Author          string          `json:"author,omitempty"`
-	Comment         string          `json:"comment,omitempty"`
-	ContainerConfig *v1Command      `json:"container_config,omitempty"`
-	Config          *v1.ImageConfig `json:"config,omitempty"`
-	Architecture    string          `json:"architecture,omitempty"`
-	Variant         string          `json:"variant,omitempty"`
-	OS              string          `json:"os,omitempty"`
-}
-
-// A v1Command is how a layer came about.
-type v1Command struct {
-	Cmd []string
-}
-
-// repositories is the file of that name: names, and below them tags, of layers.
-type repositories map[string]map[string]string
 
 // readV1 reads an archive of version 1. It says nothing of digests, so those of
 // its layers are known only once they have been read.
