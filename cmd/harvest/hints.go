@@ -21,7 +21,7 @@ var sentinelHints = []struct {
 	{errTerminal, "pipe it (harvest ... -o - | docker load), or write a file with -o FILE"},
 	{errInTerminal, "pipe it (docker save basic:v1 | harvest ... -), or name a file"},
 	{errNoSource, "name an archive, a folder, - for stdin, or ARCHIVE:NAME for one image of several"},
-	{errPositional, "programs are named with --bin, once for each; the verbs are deps, ls and completion"},
+	{errPositional, "programs are named with --bin, once for each; harvest --help lists the verbs"},
 	{errQuotes, `a JSON array keeps words together: ["-c", "echo hello"]`},
 	{errNotInImage, "--bin ships a program, --add a script"},
 	{errEpoch, "unset it, or give it as date +%s does"},
@@ -50,6 +50,7 @@ func hint(err error) string {
 		missing  *elfdeps.MissingError
 		script   *elfdeps.ScriptError
 		conflict *rootfs.ConflictError
+		base     *plan.BaseError
 		access   *plan.AccessError
 		refused  *ldso.RefusedError
 		disagree *disagreeError
@@ -69,6 +70,8 @@ func hint(err error) string {
 		return missingHint(err, missing)
 	case errors.As(err, &script):
 		return "ship its interpreter with --bin and the script itself with --add"
+	case errors.As(err, &base):
+		return "a base with the same version of it, such as one of this system's own release, has no need of another; nor has a static program"
 	case errors.As(err, &conflict):
 		return conflictHint(err, conflict)
 	case errors.As(err, &access):
