@@ -131,16 +131,26 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	if err := o.ping(ctx, s); err != nil {
 		return err
 	}
-	p, err := o.plan(ctx, o.user)
+	base, err := o.openBase(ctx, s)
 	if err != nil {
 		return err
 	}
-	img, err := o.image(p, tags, epoch)
+	if base != nil {
+		defer base.Close()
+	}
+	p, err := o.plan(ctx, o.user, base)
+	if err != nil {
+		return err
+	}
+	img, err := o.image(p, base, tags, epoch)
 	if err != nil {
 		return err
 	}
 	result := newSummary(p, img, out)
 	result.DryRun = o.dryRun
+	if base != nil {
+		result.Base, result.baseLayers = o.from, len(base.Layers)
+	}
 	if !o.dryRun {
 		if err := o.ship(ctx, s, p, img, out, result); err != nil {
 			return err
@@ -162,24 +172,20 @@ func (o *buildOptions) report(s streams, result *summary) error {
 	return err
 }
 
-// image returns the image of a plan.
-func (o *buildOptions) image(p *plan.Plan, tags []string, epoch time.Time) (*pack.Image, error) {
-	config, err := o.config(p, nil)
-	if err != nil {
+// image returns the image of a plan, upon a base unless that is nil.
+func (o *buildOptions) image(p *plan.Plan, base *base, tags []string, epoch time.Time) (*pack.Image, error) {
+	img := base.imageUpon()
+	img.Tags = tags
+	if base == nil {
+		img.Architecture, img.Variant, img.OS = p.Arch.GOARCH(), p.Arch.Variant(), "linux"
+	}
+	img.Created = epoch
+	var err error
+	if img.Config, err = o.config(p, base); err != nil {
 		return nil, err
 	}
-	compression, err := pack.ParseCompression(o.compress)
-	if err != nil {
+	if img.Compression, err = pack.ParseCompression(o.compress); err != nil {
 		return nil, usagef("--compress: %w", err)
-	}
-	img := &pack.Image{
-		Tags:         tags,
-		Architecture: p.Arch.GOARCH(),
-		Variant:      p.Arch.Variant(),
-		OS:           "linux",
-		Created:      epoch,
-		Config:       config,
-		Compression:  compression,
 	}
 	n, err := o.layerCount()
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
 
@@ -21,7 +20,7 @@ var errNotInImage = errors.New("is not in the image")
 // config says how to run the image: as base says, or else the first program, with
 // the programs' folders in PATH, unless flags say otherwise. As in a Dockerfile,
 // a new entrypoint does away with the arguments of the old one.
-func (o *buildOptions) config(p *plan.Plan, base *pack.Image) (v1.ImageConfig, error) {
+func (o *buildOptions) config(p *plan.Plan, base *base) (v1.ImageConfig, error) {
 	c := v1.ImageConfig{WorkingDir: "/"}
 	if base != nil {
 		c = base.Config

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type selection struct {
 	adds        []string
 	layout      string
 	bare        bool
+	from        string
 	root        string
 	libraryPath []string
 	dlopen      string
@@ -37,6 +39,7 @@ func (s *selection) addFlags(cmd *cobra.Command) {
 	f.StringArrayVar(&s.adds, "add", nil, "`SRC[:DST]`: a file or folder as it is (repeatable)")
 	f.StringVar(&s.layout, "layout", string(plan.Mirror), "`host|flat`: things stay where the host has them, as is the default, or go into /bin and /lib64")
 	f.BoolVar(&s.bare, "bare", false, "only programs, libraries and /dev: no /etc, /tmp and so on")
+	f.StringVar(&s.from, "from", "", "`IMAGE`: a base that it is put upon: an archive, the folder of an OCI layout, or - for an archive on stdin")
 	s.addRootFlags(cmd)
 	group(f, "What goes in")
 	completeWords(cmd, "layout", string(plan.Mirror), string(plan.Flat))
@@ -97,13 +100,17 @@ type flatError struct{ error }
 
 func (e *flatError) Unwrap() error { return e.error }
 
-// plan makes the plan that the flags ask for.
-func (s *selection) plan(ctx context.Context, user string) (*plan.Plan, error) {
+// plan makes the plan that the flags ask for, upon a base unless that is nil.
+func (s *selection) plan(ctx context.Context, user string, base *base) (*plan.Plan, error) {
 	spec, err := s.spec()
 	if err != nil {
 		return nil, err
 	}
 	spec.User = user
+	if base != nil {
+		spec.Base = base.files.Tree
+		spec.User = cmp.Or(user, base.Config.User)
+	}
 	host, err := s.host()
 	if err != nil {
 		return nil, err

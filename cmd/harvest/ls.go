@@ -28,7 +28,8 @@ func newLsCmd(s streams) *cobra.Command {
 		Use:   "ls --bin PROGRAM [flags]",
 		Short: "List what would be in the image, and why",
 		Long: `ls lists every path that an image of these flags would hold: mode, owner, size,
-path, and what it is there for. JSON has all reasons, the list the first.`,
+path, and what it is there for. JSON has all reasons, the list the first. With
+--from, it lists what comes upon the base.`,
 		Example:               "  harvest ls --bin /bin/bash --bare",
 		DisableFlagsInUseLine: true,
 		ValidArgsFunction:     cobra.NoFileCompletions,
@@ -48,7 +49,14 @@ path, and what it is there for. JSON has all reasons, the list the first.`,
 
 // lsRun lists the tree of a plan.
 func lsRun(ctx context.Context, s streams, o *lsOptions) error {
-	p, err := o.plan(ctx, o.user)
+	base, err := o.openBase(ctx, s)
+	if err != nil {
+		return err
+	}
+	if base != nil {
+		defer base.Close()
+	}
+	p, err := o.plan(ctx, o.user, base)
 	if err != nil {
 		return err
 	}

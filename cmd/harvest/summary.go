@@ -29,8 +29,10 @@ type summary struct {
 	Digests   pack.Digests // empty if nothing was written
 	Loaded    []string     // what the engine said
 	DryRun    bool         // nothing was written
+	Base      string       // as --from names it
 	Elapsed   time.Duration
 
+	baseLayers int // of Digests.Layers, if these are the image's
 	entrypoint []string
 	hasCmd     bool
 }
@@ -120,6 +122,9 @@ func (s *summary) text() string {
 		line(count(len(s.Loaders), "loader"), "%s", strings.Join(s.Loaders, " "))
 	}
 	line("root", "%d paths, %s", s.Paths, size(s.Size))
+	if s.Base != "" {
+		line("upon", "%s, %s", s.Base, count(s.baseLayers, "layer"))
+	}
 	for _, special := range s.Special {
 		line("privileged", "%s", special)
 	}
@@ -132,7 +137,7 @@ func (s *summary) text() string {
 	if s.Digests.Manifest != "" { // a docker archive has none
 		line("manifest", "%s", s.Digests.Manifest)
 	}
-	for _, l := range s.Digests.Layers {
+	for _, l := range s.ownLayers() {
 		if l.Digest != l.DiffID {
 			line("layer", "%s, %s", l.Digest, size(l.Size))
 		}
@@ -146,6 +151,15 @@ func (s *summary) text() string {
 		fmt.Fprintf(&b, "\n  %s\n", strings.Join(next, "\n  "))
 	}
 	return b.String()
+}
+
+// ownLayers returns those that are not the base's, which are all of them if just a
+// layer was written.
+func (s *summary) ownLayers() []pack.Blob {
+	if own := len(s.Digests.Layers) - s.baseLayers; own > 0 {
+		return s.Digests.Layers[s.baseLayers:]
+	}
+	return s.Digests.Layers
 }
 
 // title names what was made.
@@ -202,6 +216,7 @@ func (s *summary) MarshalJSON() ([]byte, error) {
 		Size       int64       `json:"size"`
 		Privileged []string    `json:"privileged,omitempty"`
 		Notes      []string    `json:"notes,omitempty"`
+		Base       string      `json:"base,omitempty"`
 		Output     destination `json:"output"`
 		DryRun     bool        `json:"dryRun,omitempty"`
 		ImageID    string      `json:"imageId,omitempty"`
@@ -209,7 +224,7 @@ func (s *summary) MarshalJSON() ([]byte, error) {
 		Layers     []layer     `json:"layers,omitempty"`
 		Loaded     []string    `json:"loaded,omitempty"`
 		Seconds    float64     `json:"seconds"`
-	}{s.Tags, s.Platform, s.Programs, s.Loaders, s.Libraries, s.Paths, s.Size, s.Special, s.Notes, s.Output, s.DryRun,
+	}{s.Tags, s.Platform, s.Programs, s.Loaders, s.Libraries, s.Paths, s.Size, s.Special, s.Notes, s.Base, s.Output, s.DryRun,
 		s.Digests.Image.String(), s.Digests.Manifest.String(), layers, s.Loaded, s.Elapsed.Seconds()})
 }
 
