@@ -18,11 +18,17 @@ import (
 // buildOptions is the command line of a build.
 type buildOptions struct {
 	selection
+	imageOptions
+	layers string
+}
+
+// imageOptions is the part of the command line that says how an image runs and
+// where it goes.
+type imageOptions struct {
 	tags       []string
 	output     string
 	format     string
 	compress   string
-	layers     string
 	entrypoint string
 	cmd        string
 	env        []string
@@ -65,15 +71,18 @@ podman, containerd and skopeo load.`,
 		},
 	}
 	o.addFlags(cmd)
-	o.addConfigFlags(cmd)
-	o.addOutputFlags(cmd)
+	o.addConfigFlags(cmd, "the first program")
+	cmd.Flags().StringVar(&o.layers, "layers", "1", "`N|libs`: how many layers: 1, 2 for libraries and the rest, or 3, also called libs, for loader and libc, other libraries, the rest (default 1)")
+	completeWords(cmd, "layers", "1", "2", "3", layersLibs)
+	o.addOutputFlags(cmd, "the first program")
 	return cmd
 }
 
-// addConfigFlags adds the flags that say how the image is to run.
-func (o *buildOptions) addConfigFlags(cmd *cobra.Command) {
+// addConfigFlags adds the flags that say how the image is to run; if nothing is
+// said, it runs first.
+func (o *imageOptions) addConfigFlags(cmd *cobra.Command, first string) {
 	f := cmd.Flags()
-	f.StringVar(&o.entrypoint, "entrypoint", "", "`COMMAND`: what runs, words or a JSON array (default: the first program)")
+	f.StringVar(&o.entrypoint, "entrypoint", "", "`COMMAND`: what runs, words or a JSON array (default: "+first+")")
 	f.StringVar(&o.cmd, "cmd", "", "`ARGUMENTS`: what it gets unless docker run has others, words or a JSON array")
 	f.StringArrayVarP(&o.env, "env", "e", nil, "`NAME=VALUE`: a variable of its environment (repeatable)")
 	f.StringVarP(&o.workdir, "workdir", "w", "", "`DIR`: where it starts (default /)")
@@ -88,13 +97,13 @@ func (o *buildOptions) addConfigFlags(cmd *cobra.Command) {
 	}
 }
 
-// addOutputFlags adds the flags that say where the image goes.
-func (o *buildOptions) addOutputFlags(cmd *cobra.Command) {
+// addOutputFlags adds the flags that say where the image goes: what has no name
+// is called after first.
+func (o *imageOptions) addOutputFlags(cmd *cobra.Command, first string) {
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME[:TAG]`: a name of the image (repeatable)")
-	f.StringVarP(&o.output, "output", "o", "", "`FILE`: what to write, - for stdout; or another kind, type=oci|rootfs|layer,dest=PATH (default: a .tar named after the image or the first program)")
+	f.StringVarP(&o.output, "output", "o", "", "`FILE`: what to write, - for stdout; or another kind, type=oci|rootfs|layer,dest=PATH (default: a .tar named after the image or "+first+")")
 	f.StringVar(&o.format, "format", formatArchive, "`archive|docker`: docker archive and OCI layout in one, as is the default, or the former alone, with the names of tutorials")
-	f.StringVar(&o.layers, "layers", "1", "`N|libs`: how many layers: 1, 2 for libraries and the rest, or 3, also called libs, for loader and libc, other libraries, the rest (default 1)")
 	f.StringVar(&o.compress, "compress", "none", "`METHOD[:LEVEL]`: how layers are compressed: none, as is the default, since then their digests are their diff_ids, gzip or zstd")
 	f.BoolVar(&o.load, "load", false, "load the image into docker; a file is written only if -o names it")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be written, and write nothing")
@@ -103,7 +112,6 @@ func (o *buildOptions) addOutputFlags(cmd *cobra.Command) {
 	group(f, "Where it goes")
 	completeWords(cmd, "tag")
 	completeWords(cmd, "format", formatArchive, formatDocker)
-	completeWords(cmd, "layers", "1", "2", "3", layersLibs)
 	completeWords(cmd, "compress", "none", pack.Gzip, pack.Zstd)
 }
 
@@ -121,11 +129,14 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	if err != nil {
 		return err
 	}
-	out, err := o.destination(tags)
+	out, err := o.destination(tags, o.bins[0])
 	if err != nil {
 		return err
 	}
-	if err := out.check(s, o); err != nil {
+	if out.Type == typeLayer && o.layers != "1" {
+		return usagef("-o type=%s is one layer, and --layers %s makes several", out.Type, o.layers)
+	}
+	if err := out.check(s, &o.imageOptions); err != nil {
 		return err
 	}
 	if err := o.ping(ctx, s); err != nil {
@@ -152,7 +163,8 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 		result.Base, result.baseLayers = o.from, len(base.Layers)
 	}
 	if !o.dryRun {
-		if err := o.ship(ctx, s, p, img, out, result); err != nil {
+		stage := func(dir string) error { return p.Root.Stage(ctx, dir, epoch) }
+		if err := o.ship(ctx, s, img, stage, out, result); err != nil {
 			return err
 		}
 	}
@@ -161,7 +173,7 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 }
 
 // report prints the summary the way that was asked for.
-func (o *buildOptions) report(s streams, result *summary) error {
+func (o *imageOptions) report(s streams, result *summary) error {
 	switch {
 	case o.json:
 		return writeJSON(s.out, result)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -31,29 +32,31 @@ func (o *buildOptions) config(p *plan.Plan, base *base) (v1.ImageConfig, error) 
 	if len(c.Entrypoint) == 0 && len(c.Cmd) == 0 {
 		c.Entrypoint = p.Programs[:1:1]
 	}
+	if err := o.configure(&c); err != nil || !o.setEntrypoint {
+		return c, err
+	}
+	return c, checkEntrypoint(p.Root, c)
+}
+
+// configure changes what flags have a word on.
+func (o *imageOptions) configure(c *v1.ImageConfig) error {
 	c.User = cmp.Or(o.user, c.User)
 	c.WorkingDir = cmp.Or(o.workdir, c.WorkingDir)
 	c.StopSignal = cmp.Or(o.stopSignal, c.StopSignal)
 	if !path.IsAbs(cmp.Or(c.WorkingDir, "/")) {
-		return c, usagef("-w %s: a working directory must be absolute", c.WorkingDir)
+		return usagef("-w %s: a working directory must be absolute", c.WorkingDir)
 	}
-	if err := o.command(&c); err != nil {
-		return c, err
+	if err := o.command(c); err != nil {
+		return err
 	}
-	if err := o.environment(&c); err != nil {
-		return c, err
+	if err := o.environment(c); err != nil {
+		return err
 	}
-	if err := o.offers(&c); err != nil {
-		return c, err
-	}
-	if !o.setEntrypoint {
-		return c, nil
-	}
-	return c, checkEntrypoint(p, c)
+	return o.offers(c)
 }
 
 // command sets what runs.
-func (o *buildOptions) command(c *v1.ImageConfig) (err error) {
+func (o *imageOptions) command(c *v1.ImageConfig) (err error) {
 	if o.setEntrypoint {
 		c.Cmd = nil
 		if c.Entrypoint, err = words("--entrypoint", o.entrypoint); err != nil {
@@ -67,7 +70,7 @@ func (o *buildOptions) command(c *v1.ImageConfig) (err error) {
 }
 
 // environment sets variables and labels.
-func (o *buildOptions) environment(c *v1.ImageConfig) error {
+func (o *imageOptions) environment(c *v1.ImageConfig) error {
 	for _, e := range o.env {
 		name, _, err := pair("-e", e)
 		if err != nil {
@@ -89,7 +92,7 @@ func (o *buildOptions) environment(c *v1.ImageConfig) error {
 }
 
 // offers declares the ports and folders that a container offers.
-func (o *buildOptions) offers(c *v1.ImageConfig) error {
+func (o *imageOptions) offers(c *v1.ImageConfig) error {
 	for _, port := range o.expose {
 		number, proto, given := strings.Cut(port, "/")
 		if n, err := strconv.ParseUint(number, 10, 16); err != nil || n == 0 || given && proto != "tcp" && proto != "udp" && proto != "sctp" {
@@ -125,7 +128,7 @@ func pair(flag, s string) (name, value string, err error) {
 }
 
 // checkEntrypoint makes sure that the command is in the image.
-func checkEntrypoint(p *plan.Plan, c v1.ImageConfig) error {
+func checkEntrypoint(root fs.FS, c v1.ImageConfig) error {
 	if len(c.Entrypoint) == 0 {
 		return nil
 	}
@@ -139,7 +142,7 @@ func checkEntrypoint(p *plan.Plan, c v1.ImageConfig) error {
 		if path.IsAbs(dir) || path.IsAbs(name) {
 			file = path.Join(dir, name)
 		}
-		if info, err := p.Root.Stat(file[1:]); err == nil && !info.IsDir() {
+		if info, err := fs.Stat(root, file[1:]); err == nil && !info.IsDir() {
 			return nil
 		}
 	}

@@ -20,7 +20,7 @@ func (s *summary) next() []string {
 	}
 	switch s.Output.Type {
 	case typeRootfs:
-		return []string{"chroot " + to + " " + shellWord(s.program())}
+		return []string{"chroot " + to + " " + s.program()}
 	case typeLayer:
 		return []string{"tar -tvf " + to}
 	case typeOCI:
@@ -42,17 +42,20 @@ func (s *summary) dockerRun() string {
 	}
 	run := "docker run --rm " + s.terminal() + name
 	if len(s.entrypoint) == 0 && !s.hasCmd {
-		run += " " + shellWord(s.Programs[0])
+		run += " " + s.program()
 	}
 	return run
 }
 
 // program is what runs if nothing is said.
 func (s *summary) program() string {
-	if len(s.entrypoint) > 0 {
-		return s.entrypoint[0]
+	switch {
+	case len(s.entrypoint) > 0:
+		return shellWord(s.entrypoint[0])
+	case len(s.Programs) > 0:
+		return shellWord(s.Programs[0])
 	}
-	return s.Programs[0]
+	return "COMMAND"
 }
 
 // terminal is the flag that gives a shell its terminal.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/engine"
 	"github.com/harvest-oci/harvest/pack"
-	"github.com/harvest-oci/harvest/rootfs/plan"
 )
 
 // The values of --format.
@@ -44,8 +43,8 @@ type destination struct {
 func (d destination) folder() bool { return d.Type == typeOCI || d.Type == typeRootfs }
 
 // destination reads -o. Without it the file is named after the first tag, or
-// after the first program.
-func (o *buildOptions) destination(tags []string) (destination, error) {
+// after what is first of what goes in.
+func (o *imageOptions) destination(tags []string, first string) (destination, error) {
 	d := destination{typeArchive, o.output}
 	if strings.HasPrefix(o.output, "type=") || strings.HasPrefix(o.output, "dest=") {
 		d.Path = ""
@@ -70,21 +69,18 @@ func (o *buildOptions) destination(tags []string) (destination, error) {
 		if o.format != formatArchive || o.load {
 			return d, usagef("-o type=%s goes with neither --format nor --load, which are about archives", d.Type)
 		}
-		if d.Type == typeLayer && o.layers != "1" {
-			return d, usagef("-o type=%s is one layer, and --layers %s makes several", d.Type, o.layers)
-		}
 	default:
 		return d, usagef("-o type=%s: there are %s, %s, %s and %s", d.Type, typeArchive, typeOCI, typeRootfs, typeLayer)
 	}
 	if d.Path == "" && !o.load {
-		d.Path = defaultName(tags, o.bins[0])
+		d.Path = defaultName(tags, first)
 	}
 	return d, nil
 }
 
 // defaultName returns "basic.tar" for the image basic:v1.
-func defaultName(tags []string, bin string) string {
-	name, _ := splitInput(bin)
+func defaultName(tags []string, first string) string {
+	name, _ := splitInput(first)
 	if len(tags) > 0 {
 		name, _, _ = strings.Cut(path.Base(pack.ShortTag(tags[0])), ":")
 	}
@@ -92,7 +88,7 @@ func defaultName(tags []string, bin string) string {
 }
 
 // check refuses what would go wrong only after the work is done.
-func (d destination) check(s streams, o *buildOptions) error {
+func (d destination) check(s streams, o *imageOptions) error {
 	if o.format != formatArchive && o.format != formatDocker {
 		return usagef("--format %s: there are %s and %s", o.format, formatArchive, formatDocker)
 	}
@@ -111,8 +107,9 @@ func (d destination) check(s streams, o *buildOptions) error {
 	return nil
 }
 
-// ship writes the image to its destination and fills in the result.
-func (o *buildOptions) ship(ctx context.Context, s streams, p *plan.Plan, img *pack.Image, d destination, result *summary) error {
+// ship writes the image to its destination and fills in the result. Where its
+// root file system is wanted, stage writes that.
+func (o *imageOptions) ship(ctx context.Context, s streams, img *pack.Image, stage func(dir string) error, d destination, result *summary) error {
 	debug.SetGCPercent(50) // what is held by now stays, and contents only stream through
 	progress := startProgress(s, o.quiet)
 	defer progress.stop()
@@ -125,7 +122,7 @@ func (o *buildOptions) ship(ctx context.Context, s streams, p *plan.Plan, img *p
 	}
 	switch {
 	case d.Type == typeRootfs:
-		return writeFolder(ctx, d.Path, nil, func(dir string) error { return p.Root.Stage(ctx, dir, img.Created) })
+		return writeFolder(ctx, d.Path, nil, stage)
 	case d.Type == typeOCI:
 		return writeFolder(ctx, d.Path, supersedes(img.Tags), func(dir string) (err error) {
 			result.Digests, err = pack.WriteLayout(dir, img)
@@ -146,7 +143,7 @@ func (o *buildOptions) ship(ctx context.Context, s streams, p *plan.Plan, img *p
 }
 
 // write writes one file's worth of image.
-func (o *buildOptions) write(w io.Writer, img *pack.Image, typ string) (pack.Digests, error) {
+func (o *imageOptions) write(w io.Writer, img *pack.Image, typ string) (pack.Digests, error) {
 	switch {
 	case typ == typeLayer:
 		blob, err := pack.WriteBlob(w, img.Layers[len(img.Layers)-1], img.Compression)
@@ -157,7 +154,7 @@ func (o *buildOptions) write(w io.Writer, img *pack.Image, typ string) (pack.Dig
 	return pack.WriteArchive(w, img)
 }
 
-func (o *buildOptions) loadImage(ctx context.Context, s streams, write func(io.Writer) error, result *summary) error {
+func (o *imageOptions) loadImage(ctx context.Context, s streams, write func(io.Writer) error, result *summary) error {
 	host, err := engine.Host(s.getenv)
 	if err != nil {
 		return err
@@ -174,7 +171,7 @@ func (o *buildOptions) loadImage(ctx context.Context, s streams, write func(io.W
 }
 
 // ping makes sure, before any work is done for it, that there is an engine.
-func (o *buildOptions) ping(ctx context.Context, s streams) error {
+func (o *imageOptions) ping(ctx context.Context, s streams) error {
 	if !o.load || o.dryRun {
 		return nil
 	}

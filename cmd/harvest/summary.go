@@ -109,8 +109,11 @@ func (s *summary) text() string {
 		fmt.Fprintf(&b, "  %-12s %s\n", label, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(&b, "%s for %s\n", s.title(), s.Platform)
-	line(count(len(s.Programs), "program"), "%s", shorten(s.Programs, 72))
+	if len(s.Programs) > 0 {
+		line(count(len(s.Programs), "program"), "%s", shorten(s.Programs, 72))
+	}
 	switch {
+	case len(s.Programs) == 0:
 	case len(s.Libraries) > 0:
 		line(plural(len(s.Libraries), "library", "libraries"), "%s", shorten(names(s.Libraries), 72))
 	case len(s.Loaders) > 0:
