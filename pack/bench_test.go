@@ -54,7 +54,7 @@ func BenchmarkCompression(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	l := pack.TreeLayer(newTree(b, rootfs.File("/program", 0o755, bytes.Repeat(program, 4))), epoch)
+	l := pack.TreeLayer(newTree(b, rootfs.File("/program", 0o755, bytes.Repeat(program, 8))), epoch)
 	size, err := l.Size()
 	if err != nil {
 		b.Fatal(err)
@@ -70,6 +70,44 @@ func BenchmarkCompression(b *testing.B) {
 						b.Fatal(err)
 					}
 					b.ReportMetric(float64(blob.Size)/float64(size), "ratio")
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkReading opens an archive, looks at the headers of its layers, and
+// verifies all of it. What it holds of memory does not grow with the layers.
+func BenchmarkReading(b *testing.B) {
+	for _, c := range []pack.Compression{{}, {Method: pack.Gzip}, {Method: pack.Zstd}} {
+		img := imageOf(pack.TreeLayer(newTree(b, rootfs.File("/large", 0o644, words(64<<20))), epoch))
+		img.Compression = c
+		data, _ := archiveOf(b, img, pack.WriteArchive)
+		for _, bb := range []struct {
+			name string
+			read func(s *pack.Store) error
+		}{
+			{"open", func(*pack.Store) error { return nil }},
+			{"files", func(s *pack.Store) error {
+				_, err := pack.OpenFiles(b.Context(), s.Images[0], pack.Limits{})
+				return err
+			}},
+			{"verify", func(s *pack.Store) error {
+				_, err := s.Verify(b.Context(), pack.Limits{})
+				return err
+			}},
+		} {
+			b.Run(bb.name+"/"+c.String(), func(b *testing.B) {
+				b.SetBytes(64 << 20)
+				b.ReportAllocs()
+				for b.Loop() {
+					s, err := openBytes(data)
+					if err == nil {
+						err = bb.read(s)
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
 				}
 			})
 		}

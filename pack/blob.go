@@ -47,6 +47,14 @@ func (b Blob) check(size int64, sum digest.Digest) error {
 	return nil
 }
 
+// checkIDs refuses a tar whose digest is not its diff ID.
+func (b Blob) checkIDs() error {
+	if !b.compressed() && b.Digest != b.DiffID {
+		return faultf(b.name(), "is not compressed, but its diff ID is %s", b.DiffID)
+	}
+	return nil
+}
+
 // checkTar compares the tar in a blob with what is known of it.
 func (b Blob) checkTar(_ int64, sum digest.Digest) error {
 	if b.DiffID != "" && sum != b.DiffID {

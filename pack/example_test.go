@@ -3,8 +3,10 @@ package pack_test
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -52,4 +54,50 @@ func Example() {
 	// 353 index.json
 	// 225 manifest.json
 	// 30 oci-layout
+}
+
+// An archive is read in place: its names, what runs, and any file of it.
+func ExampleOpenAt() {
+	var tree rootfs.Tree
+	if err := tree.Add(rootfs.File("/etc/greeting", 0o644, []byte("hello"))); err != nil {
+		fmt.Println(err)
+	}
+	img := &pack.Image{
+		Tags:         []string{"docker.io/library/hello:v1"},
+		Architecture: "amd64",
+		OS:           "linux",
+		Created:      time.Unix(0, 0),
+		Compression:  pack.Compression{Method: pack.Gzip},
+	}
+	img.Append(pack.TreeLayer(&tree, img.Created), "an example")
+	var archive bytes.Buffer
+	if _, err := pack.WriteArchive(&archive, img); err != nil {
+		fmt.Println(err)
+	}
+
+	store, err := pack.OpenAt(bytes.NewReader(archive.Bytes()), int64(archive.Len()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	read, err := store.Find("hello:v1", v1.Platform{Architecture: "amd64"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(store.Format, read.Tags, read.History[0].CreatedBy)
+	faults, err := store.Verify(context.Background(), pack.Limits{})
+	fmt.Println("faults", faults, err)
+	files, err := pack.OpenFiles(context.Background(), read, pack.Limits{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer files.Close()
+	greeting, err := fs.ReadFile(files.Tree, "etc/greeting")
+	fmt.Printf("%s %v\n", greeting, err)
+	// Output:
+	// archive [docker.io/library/hello:v1] an example
+	// faults [] <nil>
+	// hello <nil>
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -243,7 +244,7 @@ var hostileLayers = []struct {
 	members []member
 	want    string
 }{
-	{"out of the image, umoci#27", []member{file("../evil", "")}, "../evil: leads out of the image"},
+	{"out of the image, umoci#27, CVE-2020-7666 and GHSA-75qf-wgfj-v652", []member{file("../evil", "")}, "../evil: leads out of the image"},
 	{"out of the image from below, CVE-2026-50163", []member{dir("a"), file("a/../../evil", "")}, "a/../../evil: leads out of the image"},
 	{"an absolute path", []member{file("/etc/passwd", "")}, "/etc/passwd: is an absolute path"},
 	{"a root that is a link, CVE-2021-29136", []member{symlink(".", "/etc")}, ".: is the root, and no folder"},
@@ -305,6 +306,23 @@ func TestLinksOfLowerLayersAreNotFollowed(t *testing.T) {
 	)
 	if err := pack.Unpack(t.Context(), img, t.TempDir(), pack.Limits{}); err != nil {
 		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
+		t.Errorf("%v is outside, %v", left, err)
+	}
+}
+
+// Nor is a link that stands in the folder already, or comes there meanwhile:
+// containerd's CVE-2025-47290 was such a race.
+func TestUnpackFollowsNoLinkOfTheFolder(t *testing.T) {
+	outside, to := t.TempDir(), t.TempDir()
+	if err := os.Symlink(outside, filepath.Join(to, "etc")); err != nil {
+		t.Skip(err)
+	}
+	for _, members := range [][]member{{file("etc/evil", "")}, {file("etc", "")}, {symlink("etc", "x")}} {
+		if err := pack.Unpack(t.Context(), imageOf(layerOf(t, pack.Compression{}, members...)), to, pack.Limits{}); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%+v: got %v", members, err)
+		}
 	}
 	if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
 		t.Errorf("%v is outside, %v", left, err)

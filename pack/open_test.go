@@ -293,6 +293,53 @@ func TestImageIsFoundByNameAndPlatform(t *testing.T) {
 	}
 }
 
+// A registry has an image by its manifest, often in docker's media types.
+func TestImageIsReadFromItsManifest(t *testing.T) {
+	l := &layoutBuilder{t: t}
+	layer := makeTar(t, file("a", "1"))
+	m := l.manifest()
+	m.MediaType = "application/vnd.docker.distribution.manifest.v2+json"
+	m.Config = l.blob("application/vnd.docker.container.image.v1+json",
+		doc(t, v1.Image{RootFS: v1.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromBytes(layer), digest.FromBytes(layer)}}}))
+	_, zipped := blobOf(t, rawLayer(layer), pack.Compression{Method: pack.Gzip})
+	m.Layers = []v1.Descriptor{
+		l.blob("application/vnd.docker.image.rootfs.diff.tar", string(layer)),
+		l.blob("application/vnd.docker.image.rootfs.diff.tar.gzip", string(zipped)),
+	}
+	var asked []string
+	open := func(d v1.Descriptor) (io.ReadCloser, error) {
+		asked = append(asked, d.MediaType)
+		i := slices.IndexFunc(l.blobs, func(m member) bool { return m.name == "blobs/sha256/"+d.Digest.Encoded() })
+		return io.NopCloser(strings.NewReader(l.blobs[i].content)), nil
+	}
+	img, err := pack.ReadImage(l.blob(m.MediaType, doc(t, m)), open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{m.MediaType, m.Config.MediaType}; !slices.Equal(asked, want) {
+		t.Errorf("asked for %q, want %q", asked, want)
+	}
+	data, d := archiveOf(t, img, pack.WriteArchive)
+	checkTypes(t, files(t, data)["blobs/sha256/"+d.Manifest.Encoded()])
+	for i, l := range d.Layers {
+		if l.Digest != m.Layers[i].Digest || l.DiffID != digest.FromBytes(layer) {
+			t.Errorf("layer %d is %+v", i, l)
+		}
+	}
+}
+
+// checkTypes makes sure that a manifest has no media types but those of OCI.
+func checkTypes(t *testing.T, manifest []byte) {
+	t.Helper()
+	var m v1.Manifest
+	parse(t, manifest, &m)
+	for _, d := range append(m.Layers, m.Config, v1.Descriptor{MediaType: m.MediaType}) {
+		if !strings.HasPrefix(d.MediaType, "application/vnd.oci.image.") {
+			t.Errorf("%s in a manifest of an OCI layout", d.MediaType)
+		}
+	}
+}
+
 // Archives that other programs write.
 func TestArchivesOfOthersAreRead(t *testing.T) {
 	layer := string(makeTar(t, member{name: "etc/", typ: tar.TypeDir}, member{name: "etc/file", content: "x"}))

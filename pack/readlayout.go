@@ -2,9 +2,7 @@ package pack
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
+	"io"
 	"slices"
 	"strings"
 
@@ -96,31 +94,38 @@ func (r *layoutReader) index(list []v1.Descriptor, above []string, depth int) er
 		if isAttestation(d) {
 			continue
 		}
-		var err error
-		switch d.MediaType {
-		case v1.MediaTypeImageIndex, dockerIndex:
-			var data []byte
-			if data, err = r.blob("index", d); err == nil {
-				err = r.nested(d, data, names, depth)
-			}
-		case v1.MediaTypeImageManifest, dockerManifest:
-			err = r.manifest(d, names)
-		default: // which the image spec says to pass over
-			r.other = d.MediaType
-			continue
-		}
-		if errors.Is(err, errMissing) {
-			r.Missing = append(r.Missing, d)
-			continue
-		}
-		if err != nil {
+		if err := r.entry(d, names, depth); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *layoutReader) nested(d v1.Descriptor, data []byte, names []string, depth int) error {
+// entry reads what one entry of an index leads to, if it is there.
+func (r *layoutReader) entry(d v1.Descriptor, names []string, depth int) error {
+	nested := d.MediaType == v1.MediaTypeImageIndex || d.MediaType == dockerIndex
+	if !nested && d.MediaType != v1.MediaTypeImageManifest && d.MediaType != dockerManifest {
+		r.other = d.MediaType // which the image spec says to pass over
+		return nil
+	}
+	if err := checkDigest("manifest", d.Digest); err != nil {
+		return err
+	}
+	switch {
+	case !r.has(blobName(d.Digest)):
+		r.Missing = append(r.Missing, d)
+		return nil
+	case nested:
+		return r.nested(d, names, depth)
+	}
+	return r.manifest(d, names)
+}
+
+func (r *layoutReader) nested(d v1.Descriptor, names []string, depth int) error {
+	data, err := document("index", d, r.open)
+	if err != nil {
+		return err
+	}
 	var index ociDocument
 	where := "index " + d.Digest.String()
 	if err := json.Unmarshal(data, &index); err != nil {
@@ -132,44 +137,20 @@ func (r *layoutReader) nested(d v1.Descriptor, data []byte, names []string, dept
 	return r.index(index.Manifests, names, depth+1)
 }
 
-// errMissing is the error for a manifest or index that is not there.
-var errMissing = errors.New("missing")
-
-// blob reads a document that a descriptor leads to.
-func (r *layoutReader) blob(kind string, d v1.Descriptor) ([]byte, error) {
-	where := kind + " " + d.Digest.String()
-	if err := checkDigest(kind, d.Digest); err != nil {
-		return nil, err
-	}
-	if d.Size > maxDocument {
-		return nil, faultf(where, "has %d bytes, which is more than %d", d.Size, maxDocument)
-	}
-	name := blobName(d.Digest)
-	if _, err := fs.Stat(r.fsys, name); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", where, errMissing)
-	}
-	data, err := r.readFile(name, maxDocument)
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(data)) != d.Size {
-		return nil, faultf(where, "has %d bytes, not %d", len(data), d.Size)
-	}
-	if sum := digest.FromBytes(data); sum != d.Digest {
-		return nil, faultf(where, "has the digest %s", sum)
-	}
-	return data, nil
+// open opens the blob of a descriptor.
+func (r *layoutReader) open(d v1.Descriptor) (io.ReadCloser, error) {
+	return r.openFile(blobName(d.Digest))
 }
 
 // manifest reads an image, or gives one that was read another name.
 func (r *layoutReader) manifest(d v1.Descriptor, names []string) error {
 	img := r.images[d.Digest]
 	if img == nil {
-		data, err := r.blob("manifest", d)
-		if err != nil {
+		var err error
+		if img, err = ReadImage(d, r.open); err != nil {
 			return err
 		}
-		if img, err = r.image(d, data); err != nil {
+		if err := r.checkLayers(img); err != nil {
 			return err
 		}
 		r.images[d.Digest] = img
@@ -182,6 +163,26 @@ func (r *layoutReader) manifest(d v1.Descriptor, names []string) error {
 			img.tag(full)
 		} else if !slices.Contains(r.names[img], name) {
 			r.names[img] = slices.Insert(r.names[img], 0, name)
+		}
+	}
+	return nil
+}
+
+// checkLayers makes sure that the layers are there, and as long as they should be.
+func (r *layoutReader) checkLayers(img *Image) error {
+	for _, l := range img.Layers {
+		b := l.Blob()
+		f, err := r.openFile(blobName(b.Digest))
+		if err != nil {
+			return err
+		}
+		info, err := f.Stat()
+		f.Close()
+		if err != nil {
+			return err
+		}
+		if info.Size() != b.Size {
+			return faultf(b.name(), "has %d bytes, not %d", info.Size(), b.Size)
 		}
 	}
 	return nil
@@ -210,110 +211,4 @@ func namesIn(d v1.Descriptor) []string {
 func isAttestation(d v1.Descriptor) bool {
 	return d.Annotations["vnd.docker.reference.type"] != "" ||
 		d.Platform != nil && d.Platform.OS == "unknown" && d.Platform.Architecture == "unknown"
-}
-
-// image reads the image of a manifest.
-func (r *layoutReader) image(d v1.Descriptor, data []byte) (*Image, error) {
-	where := "manifest " + d.Digest.String()
-	var m ociDocument
-	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, faultf(where, "is not what it should be: %s", err)
-	}
-	if err := m.check(where, d.MediaType, false); err != nil {
-		return nil, err
-	}
-	if t := m.Config.MediaType; t != v1.MediaTypeImageConfig && t != dockerConfig {
-		return nil, faultf(where, "its config has the media type %q: this is no image", t)
-	}
-	config, err := r.blob("config", *m.Config)
-	if errors.Is(err, errMissing) {
-		return nil, faultf("config "+m.Config.Digest.String(), "is missing")
-	}
-	if err != nil {
-		return nil, err
-	}
-	img, diffIDs, err := imageOf("config "+m.Config.Digest.String(), config, len(m.Layers))
-	if err != nil {
-		return nil, err
-	}
-	img.Read.Manifest = data
-	for i, l := range m.Layers {
-		layer, err := r.descriptor(where, l, diffIDs[i])
-		if err != nil {
-			return nil, err
-		}
-		img.Layers = append(img.Layers, layer)
-	}
-	return img, nil
-}
-
-// descriptor returns the layer that a manifest lists.
-func (r *layoutReader) descriptor(where string, d v1.Descriptor, diffID digest.Digest) (Layer, error) {
-	if err := checkDigest(where, d.Digest); err != nil {
-		return nil, err
-	}
-	mediaType, err := layerType(where, d)
-	if err != nil {
-		return nil, err
-	}
-	b := Blob{MediaType: mediaType, Digest: d.Digest, Size: d.Size, DiffID: diffID}
-	if b.Size <= 0 {
-		return nil, faultf(where, "says that the layer %s has %d bytes", d.Digest, d.Size)
-	}
-	return r.layer(blobName(d.Digest), b)
-}
-
-// layerType returns the OCI media type of a layer.
-func layerType(where string, d v1.Descriptor) (string, error) {
-	switch d.MediaType {
-	case v1.MediaTypeImageLayer, v1.MediaTypeImageLayerGzip, v1.MediaTypeImageLayerZstd:
-	case dockerLayer:
-		return v1.MediaTypeImageLayer, nil
-	case dockerLayer + ".gzip":
-		return v1.MediaTypeImageLayerGzip, nil
-	case dockerLayer + ".zstd":
-		return v1.MediaTypeImageLayerZstd, nil
-	default:
-		if strings.Contains(d.MediaType, "foreign") || strings.Contains(d.MediaType, "nondistributable") {
-			return "", faultf(where, "the layer %s is foreign: its bytes are not part of the image", d.Digest)
-		}
-		return "", faultf(where, "the layer %s has the media type %q", d.Digest, d.MediaType)
-	}
-	if len(d.URLs) > 0 {
-		return "", faultf(where, "the layer %s is foreign: its bytes are not part of the image", d.Digest)
-	}
-	return d.MediaType, nil
-}
-
-// imageOf returns the image of a config, without its layers, and their diff IDs.
-func imageOf(where string, config []byte, layers int) (*Image, []digest.Digest, error) {
-	c, err := parseConfig(config)
-	if err != nil {
-		return nil, nil, faultf(where, "is not what it should be: %s", err)
-	}
-	switch {
-	case c.RootFS.Type != "layers":
-		return nil, nil, faultf(where, "has a root file system of the type %q, not layers", c.RootFS.Type)
-	case layers > maxLayers:
-		return nil, nil, faultf(where, "%d layers are more than %d", layers, maxLayers)
-	case len(c.RootFS.DiffIDs) != layers:
-		return nil, nil, faultf(where, "has %d diff_ids for %d layers", len(c.RootFS.DiffIDs), layers)
-	}
-	for _, d := range c.RootFS.DiffIDs {
-		if err := checkDigest(where, d); err != nil {
-			return nil, nil, err
-		}
-	}
-	img := &Image{
-		Architecture: c.Architecture,
-		Variant:      c.Variant,
-		OS:           c.OS,
-		Config:       c.Config,
-		History:      c.History,
-		Read:         Documents{Config: config},
-	}
-	if c.Created != nil {
-		img.Created = *c.Created
-	}
-	return img, c.RootFS.DiffIDs, nil
 }

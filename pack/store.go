@@ -196,8 +196,8 @@ func (s *Store) openFile(name string) (fs.File, error) {
 	return f, nil
 }
 
-// layer returns a layer that is the file of a name, of which this much is known.
-// If its size is not, it becomes that of the file.
+// layer returns the layer that is the file of a name, of which not more than its
+// digests is known.
 func (s *Store) layer(name string, b Blob) (Layer, error) {
 	f, err := s.openFile(name)
 	if err != nil {
@@ -208,27 +208,17 @@ func (s *Store) layer(name string, b Blob) (Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.Size == 0 {
-		b.Size = info.Size()
+	b.Size = info.Size()
+	head := make([]byte, magicSize)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
 	}
-	if b.Size != info.Size() {
-		return nil, faultf(b.name(), "has %d bytes, not %d", info.Size(), b.Size)
-	}
-	if b.MediaType == "" {
-		head := make([]byte, magicSize)
-		n, err := io.ReadFull(f, head)
-		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, err
-		}
-		b.MediaType = mediaTypeOf(head[:n])
-	}
+	b.MediaType = mediaTypeOf(head[:n])
 	if b.Digest == "" && !b.compressed() {
 		b.Digest = b.DiffID
 	}
-	if !b.compressed() && b.Digest != b.DiffID {
-		return nil, faultf(b.name(), "is not compressed, but its diff ID is %s", b.DiffID)
-	}
-	return BlobLayer(b, func() (io.ReadCloser, error) { return s.openFile(name) }), nil
+	return BlobLayer(b, func() (io.ReadCloser, error) { return s.openFile(name) }), b.checkIDs()
 }
 
 // checkDigest refuses what cannot be the name of a blob.
