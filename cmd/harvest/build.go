@@ -103,7 +103,7 @@ func (o *imageOptions) addOutputFlags(cmd *cobra.Command, first string) {
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME[:TAG]`: a name of the image (repeatable)")
 	f.StringVarP(&o.output, "output", "o", "", "`FILE`: what to write, - for stdout; or another kind, type=oci|rootfs|layer,dest=PATH (default: a .tar named after the image or "+first+")")
-	f.StringVar(&o.format, "format", formatArchive, "`archive|docker`: docker archive and OCI layout in one, as is the default, or the former alone, with the names of tutorials")
+	f.StringVar(&o.format, "format", formatArchive, "`FORMAT`: archive, a docker archive and an OCI layout in one, as is the default; docker, the former alone, with the names of tutorials; v1, with a folder for each layer, as before 2016")
 	f.StringVar(&o.compress, "compress", "none", "`METHOD[:LEVEL]`: how layers are compressed: none, as is the default, since then their digests are their diff_ids, gzip or zstd")
 	f.BoolVar(&o.load, "load", false, "load the image into docker; a file is written only if -o names it")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be written, and write nothing")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/engine"
@@ -17,7 +18,10 @@ import (
 const (
 	formatArchive = "archive"
 	formatDocker  = "docker"
+	formatV1      = "v1"
 )
+
+var formats = []string{formatArchive, formatDocker, formatV1}
 
 // The types of -o.
 const (
@@ -89,8 +93,8 @@ func defaultName(tags []string, first string) string {
 
 // check refuses what would go wrong only after the work is done.
 func (d destination) check(s streams, o *imageOptions) error {
-	if o.format != formatArchive && o.format != formatDocker {
-		return usagef("--format %s: there are %s and %s", o.format, formatArchive, formatDocker)
+	if !slices.Contains(formats, o.format) {
+		return usagef("--format %s: there are %s", o.format, strings.Join(formats, ", "))
 	}
 	switch {
 	case d.Path != stdout:
@@ -150,6 +154,8 @@ func (o *imageOptions) write(w io.Writer, img *pack.Image, typ string) (pack.Dig
 		return pack.Digests{Layers: []pack.Blob{blob}}, err
 	case o.format == formatDocker:
 		return pack.WriteDocker(w, img)
+	case o.format == formatV1:
+		return pack.WriteV1(w, img)
 	}
 	return pack.WriteArchive(w, img)
 }
