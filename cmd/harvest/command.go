@@ -43,6 +43,7 @@ const (
 	exitDone       = 0
 	exitUsage      = 1 // usage, input or output
 	exitUnresolved = 3 // a need is unmet, the law is violated, or the loader disagrees
+	exitFound      = 4 // a check has found something
 )
 
 // run executes one command line and returns its exit code.
@@ -85,11 +86,20 @@ func exitCode(err error) int {
 	var missing *elfdeps.MissingError
 	var law *plan.LawError
 	var disagree *disagreeError
-	if errors.As(err, &missing) || errors.As(err, &law) || errors.As(err, &disagree) {
+	var check *checkError
+	switch {
+	case errors.As(err, &check):
+		return exitFound
+	case errors.As(err, &missing), errors.As(err, &law), errors.As(err, &disagree):
 		return exitUnresolved
 	}
 	return exitUsage
 }
+
+// checkError is what a check was asked to find.
+type checkError struct{ error }
+
+func (e *checkError) Unwrap() error { return e.error }
 
 // newRootCmd returns the whole command line.
 func newRootCmd(s streams) *cobra.Command {
@@ -102,7 +112,7 @@ func newRootCmd(s streams) *cobra.Command {
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(s.out, cmd) })
 	cmd.SetHelpCommand(newHelpCmd())
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	cmd.AddCommand(newDepsCmd(s), newLsCmd(s), newInspectCmd(s), newCompletionCmd(s))
+	cmd.AddCommand(newDepsCmd(s), newLsCmd(s), newInspectCmd(s), newDiffCmd(s), newCompletionCmd(s))
 	return cmd
 }
 

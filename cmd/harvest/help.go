@@ -18,6 +18,7 @@ var exitCodes = []helpLine{
 	{"0", "done"},
 	{"1", "wrong usage, or something could not be read or written"},
 	{"3", "a program needs something that is not there, or would find something else in the image than on the host"},
+	{"4", "a check has found something"},
 }
 
 // environment is what the manual lists of it.
@@ -83,7 +84,7 @@ func printHelp(w io.Writer, cmd *cobra.Command) {
 	if cmd.Example != "" {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", cmd.Example)
 	}
-	if cmd.Flags().Lookup("root") != nil { // it harvests
+	if cmd.Flags().Lookup("platform") != nil { // it harvests, or reads images
 		printLines(w, "Exit codes", exitCodes, 0)
 	}
 	if cmd.HasAvailableSubCommands() {

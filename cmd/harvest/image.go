@@ -42,38 +42,56 @@ func openImage(ctx context.Context, s streams, name, platform string) (*pack.Ima
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(list.wanted) > 1 {
-		_, err := list.Find("", v1.Platform{})
+	img, err := list.one()
+	if err != nil {
 		list.Close()
-		return nil, nil, &severalError{naming(name, err)}
+		return nil, nil, naming(name, err)
 	}
-	return list.wanted[0], list, nil
+	return img, list, nil
+}
+
+// one returns the one image that is wanted.
+func (list *images) one() (*pack.Image, error) {
+	if len(list.wanted) > 1 {
+		_, err := list.Find("", v1.Platform{}) // which names them
+		return nil, &severalError{err}
+	}
+	return list.wanted[0], nil
 }
 
 // openImages opens all images that a name and a platform lead to, one at least.
 func openImages(ctx context.Context, s streams, name, platform string) (*images, error) {
-	p, err := parsePlatform(platform)
-	if err != nil {
-		return nil, err
-	}
 	file, chosen, err := splitImage(name)
 	if err != nil {
 		return nil, err
 	}
 	list := &images{}
-	if err := list.open(ctx, s, file); err != nil {
+	if err = list.open(ctx, s, file); err == nil {
+		err = list.choose(chosen, platform)
+	}
+	if err != nil {
+		list.Close()
 		return nil, naming(file, err)
 	}
-	list.wanted = list.Images
-	if chosen != "" || platform != "" {
-		img, err := list.Find(chosen, p)
-		if err != nil {
-			list.Close()
-			return nil, &severalError{naming(file, err)}
-		}
-		list.wanted = []*pack.Image{img}
-	}
 	return list, nil
+}
+
+// choose finds the images that a name and a platform fit.
+func (list *images) choose(name, platform string) error {
+	p, err := parsePlatform(platform)
+	if err != nil {
+		return err
+	}
+	list.wanted = list.Images
+	if name == "" && platform == "" {
+		return nil
+	}
+	img, err := list.Find(name, p)
+	if err != nil {
+		return &severalError{err}
+	}
+	list.wanted = []*pack.Image{img}
+	return nil
 }
 
 // A severalError says that not exactly one image is meant.
@@ -84,7 +102,8 @@ func (e *severalError) Unwrap() error { return e.error }
 // naming puts the name of what was opened before an error that does not say it.
 func naming(name string, err error) error {
 	var pe *fs.PathError
-	if errors.As(err, &pe) && pe.Path == name || errors.Is(err, errInTerminal) {
+	var usage *usageError
+	if errors.As(err, &pe) && pe.Path == name || errors.Is(err, errInTerminal) || errors.As(err, &usage) {
 		return err
 	}
 	if name == stdin {
@@ -144,21 +163,19 @@ func (list *images) open(ctx context.Context, s streams, file string) (err error
 }
 
 // spool opens an archive that cannot be read in place.
-func (list *images) spool(ctx context.Context, r io.Reader) error {
-	temp, err := nameless()
-	if err != nil {
+func (list *images) spool(ctx context.Context, r io.Reader) (err error) {
+	if list.temp, err = nameless(); err != nil {
 		return err
 	}
+	var store *pack.Store
 	err = unlessDone(ctx, func() (err error) {
-		list.Store, err = pack.Spool(temp, r, pack.Limits{})
+		store, err = pack.Spool(list.temp, r, pack.Limits{})
 		return err
 	})
-	if err != nil {
-		temp.Close()
-		return err
+	if err == nil {
+		list.Store = store
 	}
-	list.temp = temp
-	return nil
+	return err
 }
 
 // nameless returns an empty file that is gone when it is closed.
@@ -171,8 +188,10 @@ func nameless() (*os.File, error) {
 }
 
 // Close closes what reading the images has opened.
-func (list *images) Close() error {
-	err := list.Store.Close()
+func (list *images) Close() (err error) {
+	if list.Store != nil {
+		err = list.Store.Close()
+	}
 	if list.temp != nil {
 		err = errors.Join(err, list.temp.Close())
 	}

@@ -165,12 +165,16 @@ type listedEntry struct {
 func listing(t *rootfs.Tree) []listedEntry {
 	list := []listedEntry{}
 	for e := range t.All() {
-		list = append(list, listedEntry{
-			Path: e.Path, Type: typeName(e.Mode), Mode: fmt.Sprintf("%04o", rootfs.UnixPerm(e.Mode)),
-			UID: e.UID, GID: e.GID, Size: e.Size, Link: e.Link, Hardlink: e.Hardlink, Source: e.Source, Why: e.Why,
-		})
+		list = append(list, newListedEntry(e))
 	}
 	return list
+}
+
+func newListedEntry(e *rootfs.Entry) listedEntry {
+	return listedEntry{
+		Path: e.Path, Type: typeName(e.Mode), Mode: fmt.Sprintf("%04o", rootfs.UnixPerm(e.Mode)),
+		UID: e.UID, GID: e.GID, Size: e.Size, Link: e.Link, Hardlink: e.Hardlink, Source: e.Source, Why: e.Why,
+	}
 }
 
 func typeName(mode fs.FileMode) string {

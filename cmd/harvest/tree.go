@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/harvest-oci/harvest/pack"
+	"github.com/harvest-oci/harvest/rootfs"
+)
+
+// treeHelp is what verbs say of an argument that may be more than an image.
+const treeHelp = `What is no image is a root file system itself: any other folder, or a tar such as
+docker export writes.`
+
+// An openTree is a root file system that a verb reads: that of an image, of a
+// folder or in a bare tar.
+type openTree struct {
+	*rootfs.Tree
+	Image   *pack.Image // nil if it is none
+	closers []io.Closer
+}
+
+// Close closes what reading the tree has opened.
+func (t *openTree) Close() error {
+	var errs []error
+	for _, c := range t.closers {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// openRoot opens the root file system that a name and, of an image, a platform
+// lead to. Contents can be read until it is closed.
+func openRoot(ctx context.Context, s streams, name, platform string) (*openTree, error) {
+	file, chosen, err := splitImage(name)
+	if err != nil {
+		return nil, err
+	}
+	list := &images{}
+	t := &openTree{closers: []io.Closer{list}}
+	switch err = list.open(ctx, s, file); {
+	case err == nil:
+		if err = list.choose(chosen, platform); err == nil {
+			err = t.addImage(ctx, list)
+		}
+	case errors.Is(err, pack.ErrNoImage) && chosen == "":
+		err = t.addBare(ctx, file, list.temp)
+	}
+	if err != nil {
+		t.Close()
+		return nil, naming(name, err)
+	}
+	return t, nil
+}
+
+// addImage makes the tree that of the one image that is wanted.
+func (t *openTree) addImage(ctx context.Context, list *images) (err error) {
+	t.Image, err = list.one()
+	if err != nil {
+		return err
+	}
+	return t.addLayers(ctx, t.Image)
+}
+
+func (t *openTree) addLayers(ctx context.Context, img *pack.Image) error {
+	return unlessDone(ctx, func() error {
+		files, err := pack.OpenFiles(ctx, img, pack.Limits{})
+		if err != nil {
+			return err
+		}
+		t.Tree = files.Tree
+		t.closers = append([]io.Closer{files}, t.closers...)
+		return nil
+	})
+}
+
+// addBare makes the tree that of a folder, or of a tar, which is in temp if that
+// is not nil.
+func (t *openTree) addBare(ctx context.Context, file string, temp *os.File) error {
+	if temp == nil {
+		info, err := os.Stat(file)
+		if err != nil {
+			return err
+		}
+		if info.IsDir() {
+			t.Tree, err = folderTree(ctx, file)
+			return err
+		}
+		if temp, err = os.Open(file); err != nil {
+			return err
+		}
+		t.closers = append(t.closers, temp)
+	}
+	layer, err := tarLayer(temp)
+	if err != nil {
+		return err
+	}
+	return t.addLayers(ctx, &pack.Image{Layers: []pack.Layer{layer}})
+}
+
+// folderTree returns all that is in a folder.
+func folderTree(ctx context.Context, dir string) (*rootfs.Tree, error) {
+	t := &rootfs.Tree{}
+	err := unlessDone(ctx, func() error {
+		host, err := rootfs.OpenHost(dir)
+		if err != nil {
+			return err
+		}
+		return t.AddHostTree(host, "/", "/", rootfs.Reason{Kind: "added", From: dir})
+	})
+	return t, err
+}
+
+// tarLayer returns the layer that is a tar, not compressed, in a file.
+func tarLayer(f *os.File) (pack.Layer, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	blob := pack.Blob{MediaType: v1.MediaTypeImageLayer, Size: info.Size()}
+	return pack.BlobLayer(blob, func() (io.ReadCloser, error) {
+		return section{io.NewSectionReader(f, 0, blob.Size)}, nil
+	}), nil
+}
+
+// A section is part of a file that stays open when the section is closed.
+type section struct{ *io.SectionReader }
+
+func (section) Close() error { return nil }
