@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -115,6 +116,37 @@ func atEnd(r io.Reader, b Blob) error {
 		return nil
 	}
 	return err
+}
+
+// TarLayer returns the tar of a layer as one that is no blob yet, so that it is
+// compressed anew, or not at all, as the image says that it then belongs to.
+func TarLayer(l Layer, limits Limits) Layer {
+	b := l.Blob()
+	tar := &tarLayer{layer: l, limits: limits, blob: Blob{MediaType: v1.MediaTypeImageLayer, DiffID: b.DiffID}}
+	tar.size = sync.OnceValues(l.Size)
+	if b.compressed() {
+		tar.size = sync.OnceValues(func() (int64, error) { return tar.WriteTo(io.Discard) })
+	}
+	return tar
+}
+
+type tarLayer struct {
+	layer  Layer
+	limits Limits
+	blob   Blob
+	size   func() (int64, error) // called once, because it may have to decompress all of it
+}
+
+func (l *tarLayer) Blob() Blob           { return l.blob }
+func (l *tarLayer) Size() (int64, error) { return l.size() }
+
+func (l *tarLayer) WriteTo(w io.Writer) (n int64, err error) {
+	r, err := OpenTar(l.layer, l.limits)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = cmp.Or(err, r.Close()) }()
+	return io.Copy(w, r)
 }
 
 // WriteBlob writes a layer as it is to be shipped, and returns what came of it:

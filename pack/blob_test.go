@@ -50,6 +50,27 @@ func TestBlobsAreWrittenAsTheyAre(t *testing.T) {
 	}
 }
 
+func TestBlobsAreCompressedAnew(t *testing.T) {
+	for _, c := range compressions {
+		blob, data := blobOf(t, threeLayers(t, c).Layers[1], c)
+		l := pack.TarLayer(pack.BlobLayer(blob, opener(data)), pack.Limits{})
+		for _, again := range compressions {
+			want, _ := blobOf(t, threeLayers(t, again).Layers[1], again)
+			if got, _ := blobOf(t, l, again); got != want {
+				t.Errorf("%s as %s is %+v, want %+v", c, again, got, want)
+			}
+		}
+		tree := openFiles(t, imageOf(l))
+		if got, want := tree.Entry("/words").Size, int64(5<<18); got != want {
+			t.Errorf("%s: /words has %d bytes, want %d", c, got, want)
+		}
+		data[len(data)/2] ^= 1
+		if _, err := pack.WriteBlob(io.Discard, l, pack.Compression{Method: pack.Gzip}); err == nil {
+			t.Errorf("%s: a damaged blob was compressed anew", c)
+		}
+	}
+}
+
 // A docker archive has no digests of compressed layers, a legacy one has none at all.
 func TestWhatIsNotKnownOfABlobIsFoundOut(t *testing.T) {
 	for _, c := range compressions {

@@ -65,6 +65,15 @@ var hostile = []struct {
 		l.list(l.changed(func(m *v1.Manifest) { m.Config.Size = 5 << 20 }), "a", "")
 		return l.bytes()
 	}, `config <config>: has 5242880 bytes, which is more than 4194304`},
+	{"one large config of many images", func(l *layoutBuilder) []byte {
+		m := l.manifest()
+		m.Config = l.blob(v1.MediaTypeImageConfig, `{"rootfs":{"type":"layers","diff_ids":["`+m.Layers[0].Digest.String()+`"]}}`+strings.Repeat(" ", 4_000_000))
+		for i := range 9 {
+			m.Annotations = map[string]string{"n": fmt.Sprint(i)}
+			l.list(l.blob(v1.MediaTypeImageManifest, doc(l.t, m)), "a", "")
+		}
+		return l.bytes()
+	}, `manifest <manifest>: makes the documents of all images longer than 33554432 bytes`},
 	{"an index over 4 MiB", func(l *layoutBuilder) []byte {
 		return makeTar(l.t, member{name: "oci-layout", content: `{"imageLayoutVersion":"1.0.0"}`},
 			member{name: "index.json", content: strings.Repeat(" ", 4<<20+1)})

@@ -153,6 +153,9 @@ func (r *layoutReader) manifest(d v1.Descriptor, names []string) error {
 		if err := r.checkLayers(img); err != nil {
 			return err
 		}
+		if err := r.keep("manifest "+d.Digest.String(), len(img.Read.Manifest)+len(img.Read.Config)); err != nil {
+			return err
+		}
 		r.images[d.Digest] = img
 		r.Images = append(r.Images, img)
 		r.names[img] = []string{digest.FromBytes(img.Read.Config).String(), d.Digest.String()}

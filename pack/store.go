@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -21,8 +22,9 @@ const (
 )
 
 const (
-	maxDocument = 4 << 20 // bytes of a config, a manifest or an index
-	maxManifest = 1 << 20 // of manifest.json and what is like it
+	maxDocument = 4 << 20  // bytes of a config, a manifest or an index
+	maxManifest = 1 << 20  // of manifest.json and what is like it
+	maxStore    = 32 << 20 // of all of these that a store has
 	maxImages   = 1000
 	maxLayers   = 1000 // of an image; docker mounts 125
 )
@@ -46,6 +48,7 @@ type Store struct {
 	Missing []v1.Descriptor
 
 	fsys   fs.FS
+	read   int64               // bytes of documents so far
 	names  map[*Image][]string // besides Tags: digests, and what the layout calls it
 	closer io.Closer
 }
@@ -95,7 +98,7 @@ func openTar(r io.ReaderAt, size int64, closer io.Closer) (*Store, error) {
 
 func open(fsys fs.FS, closer io.Closer) (*Store, error) {
 	s := &Store{fsys: fsys, closer: closer, names: make(map[*Image][]string)}
-	err := s.read()
+	err := s.readAll()
 	if err == nil && len(s.Images) == 0 {
 		err = s.empty()
 	}
@@ -106,8 +109,8 @@ func open(fsys fs.FS, closer io.Closer) (*Store, error) {
 	return s, nil
 }
 
-// read finds out which format it is: what has the most to check comes first.
-func (s *Store) read() error {
+// readAll finds out which format it is: what has the most to check comes first.
+func (s *Store) readAll() error {
 	switch {
 	case s.has(v1.ImageIndexFile):
 		s.Format = FormatOCI
@@ -170,7 +173,16 @@ func (s *Store) readFile(name string, most int64) ([]byte, error) {
 	if err == nil && int64(len(data)) > most {
 		err = faultf(name, "has more than %d bytes", most)
 	}
-	return data, err
+	return data, cmp.Or(err, s.keep(name, len(data)))
+}
+
+// keep counts documents, which stay in memory, and of which one may be the config
+// of a thousand images.
+func (s *Store) keep(name string, n int) error {
+	if s.read += int64(n); s.read > maxStore {
+		return faultf(name, "makes the documents of all images longer than %d bytes", maxStore)
+	}
+	return nil
 }
 
 // openFile opens a member by a name that may come from another one.
