@@ -29,6 +29,7 @@ func (p *Program) Self() *Object { return p.self }
 type Object struct {
 	*File
 	Path  string // by which it is opened: links not followed, ".." not cleaned away
+	Hwcap string // the subdirectory of glibc-hwcaps that it was found in, "" for none
 	Needs []Need // the interpreter first, then the dynamic section's in order
 
 	*candidate

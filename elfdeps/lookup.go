@@ -50,6 +50,7 @@ func (m *linkMap) attempt(n *Need, o *Object, name, file string, rule Rule) (end
 	}
 	if n.Object == nil {
 		n.Object = m.load(c, file, o)
+		n.Object.Hwcap = rule.Hwcap
 	}
 	m.learn(n.Object, name, file, c.file.Soname)
 	return true

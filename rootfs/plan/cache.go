@@ -143,7 +143,7 @@ func (b *builder) cacheFlat(c *ldcache.Cache, l *elfdeps.Loader) {
 }
 
 func cacheEntry(n elfdeps.Need, file string) ldcache.Entry {
-	return ldcache.Entry{Flags: n.Object.Arch.CacheFlags(), Name: n.Name, Path: file, HwcapName: n.Rule.Hwcap}
+	return ldcache.Entry{Flags: n.Object.Arch.CacheFlags(), Name: n.Name, Path: file, HwcapName: n.Object.Hwcap}
 }
 
 // needs returns every met need of the programs whose loader looks them up where

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"strings"
 
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/rootfs"
@@ -92,7 +93,7 @@ func (b *builder) hwcapLink(p *elfdeps.Program, o *elfdeps.Object) string {
 	for _, by := range p.Objects {
 		for _, n := range by.Needs {
 			link := path.Dir(o.Path) + "/" + n.Name
-			if n.Object != o || n.Rule.Hwcap == "" || link == o.Path {
+			if n.Object != o || o.Hwcap == "" || link == o.Path || strings.Contains(n.Name, "/") {
 				continue
 			}
 			if _, err := b.host.Stat(link[1:]); err == nil {
@@ -129,10 +130,11 @@ func (b *builder) flatObjects(p *elfdeps.Program) error {
 	why, self := needed(p), p.Self()
 	for _, o := range p.Objects {
 		for _, n := range o.Needs {
+			if n.Object == nil || n.Object == self {
+				continue
+			}
 			dest := flatPath(n)
 			switch {
-			case n.Object == nil, n.Object == self:
-				continue
 			case n.Interp():
 				dest = n.Name
 			case n.Object.Path == p.Loader.Path:
@@ -149,8 +151,8 @@ func (b *builder) flatObjects(p *elfdeps.Program) error {
 // flatPath returns where the library that meets a need goes.
 func flatPath(n elfdeps.Need) string {
 	dir := flatLibraries
-	if n.Rule.Hwcap != "" {
-		dir += "/glibc-hwcaps/" + n.Rule.Hwcap
+	if n.Object.Hwcap != "" {
+		dir += "/glibc-hwcaps/" + n.Object.Hwcap
 	}
 	return dir + "/" + path.Base(n.Name)
 }

@@ -5,7 +5,8 @@ import (
 )
 
 const hwcapsRoot = `
-	/bin/app     elf interp=/lib64/ld.so needed=liba.so,libb.so,libc.so
+	/bin/app     elf interp=/lib64/ld.so needed=liba.so,libb.so,libc.so,libuser.so
+	/lib64/libuser.so elf soname=libuser.so needed=liba.so,libb.so
 	/lib64/ld.so elf soname=ld.so glibc=/lib64/:/usr/lib64/
 	/lib64/liba.so elf soname=liba.so
 	/lib64/glibc-hwcaps/x86-64-v2/liba.so  -> liba.so.2
@@ -27,6 +28,7 @@ func TestLibrariesForBetterProcessorsStayBehind(t *testing.T) {
 		/lib64/ld.so file 0755
 		/lib64/liba.so file 0755
 		/lib64/libc.so file 0755
+		/lib64/libuser.so file 0755
 		/usr dir 0755
 		/usr/lib64 dir 0755
 		/usr/lib64/libb.so file 0755
@@ -48,12 +50,14 @@ func TestLibrariesForBetterProcessorsComeBesideTheOthers(t *testing.T) {
 		/lib64/liba.so file 0755
 		/lib64/libc.so file 0755
 		/lib64/libextra.so file 0755
+		/lib64/libuser.so file 0755
 		/usr/lib64/glibc-hwcaps dir 0755
 		/usr/lib64/glibc-hwcaps/x86-64-v4 dir 0755
 		/usr/lib64/glibc-hwcaps/x86-64-v4/libb.so file 0755
 		/usr/lib64/libb.so file 0755
 	`)
 	same(t, cacheOf(t, p), `
+		libuser.so /lib64/libuser.so
 		libextra.so /lib64/libextra.so
 		libc.so /lib64/libc.so
 		libb.so /usr/lib64/glibc-hwcaps/x86-64-v4/libb.so
@@ -79,6 +83,7 @@ func TestLibrariesForBetterProcessorsInTheFlatLayout(t *testing.T) {
 		/lib64/libb.so file 0755
 		/lib64/libc.so file 0755
 		/lib64/libextra.so file 0755
+		/lib64/libuser.so file 0755
 	`)
 }
 
