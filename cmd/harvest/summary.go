@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/rootfs"
@@ -38,12 +40,18 @@ type summary struct {
 }
 
 func newSummary(p *plan.Plan, img *pack.Image, out destination) *summary {
+	s := describe(img, out, p.Notes, p.Tree)
+	s.Programs = p.Programs
+	s.Loaders, s.Libraries = parts(p.Closure)
+	return s
+}
+
+// describe returns what can be said of any image, and of the trees in its layers.
+func describe(img *pack.Image, out destination, notes []string, trees ...*rootfs.Tree) *summary {
 	s := &summary{
-		Platform:   p.Arch.String(),
-		Programs:   p.Programs,
-		Paths:      p.Tree.Len(),
-		Size:       p.Tree.Size(),
-		Notes:      p.Notes,
+		Platform:   platformOf(&v1.Platform{OS: img.OS, Architecture: img.Architecture, Variant: img.Variant}),
+		Programs:   []string{},
+		Notes:      notes,
 		Output:     out,
 		entrypoint: img.Config.Entrypoint,
 		hasCmd:     len(img.Config.Cmd) > 0,
@@ -54,10 +62,13 @@ func newSummary(p *plan.Plan, img *pack.Image, out destination) *summary {
 	if cannot := img.Compression.NotReadBy(); len(cannot) > 0 {
 		s.Notes = append(slices.Clip(s.Notes), fmt.Sprintf("%s is not read by %s", img.Compression, strings.Join(cannot, ", ")))
 	}
-	s.Loaders, s.Libraries = parts(p.Closure)
-	for e := range p.Tree.All() {
-		if what := special(e); what != "" {
-			s.Special = append(s.Special, e.Path+" ("+what+")")
+	for _, t := range trees {
+		s.Paths += t.Len()
+		s.Size += t.Size()
+		for e := range t.All() {
+			if what := special(e); what != "" {
+				s.Special = append(s.Special, e.Path+" ("+what+")")
+			}
 		}
 	}
 	return s

@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/rootfs"
 )
@@ -115,19 +113,11 @@ func folderTree(ctx context.Context, dir string) (*rootfs.Tree, error) {
 	return t, err
 }
 
-// tarLayer returns the layer that is a tar, not compressed, in a file.
+// tarLayer returns the layer that is the tar in a file.
 func tarLayer(f *os.File) (pack.Layer, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	blob := pack.Blob{MediaType: v1.MediaTypeImageLayer, Size: info.Size()}
-	return pack.BlobLayer(blob, func() (io.ReadCloser, error) {
-		return section{io.NewSectionReader(f, 0, blob.Size)}, nil
-	}), nil
+	return pack.FileLayer(f, info.Size())
 }
-
-// A section is part of a file that stays open when the section is closed.
-type section struct{ *io.SectionReader }
-
-func (section) Close() error { return nil }
