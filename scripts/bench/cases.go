@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,6 +17,9 @@ const (
 	basicOfHand  = 1 / 4.0
 	bigOfHashing = 1.3
 	bigRSS       = 32 * mega
+	depsOfTree   = 0.5
+	depsOfLoader = 0.05
+	oneOfLdd     = 1.5
 	anyFaster    = 1
 )
 
@@ -38,6 +43,7 @@ var cases = []struct {
 	{"a", prepareBasic},
 	{"b", prepareBig},
 	{"c", prepareResolve},
+	{"d", prepareOne},
 }
 
 // prepareBasic is the image of the first lesson: two programs.
@@ -121,6 +127,10 @@ func (s *setup) inBoth(in func(dir string) contest) []contest {
 	return []contest{in(s.temp), in(s.shm)}
 }
 
+// sameQuestion limits harvest to what its peers look for, which is what the loader follows. That it also follows what
+// programs open later, unless told otherwise, is measured beside it.
+const sameQuestion = ", but for what they open later"
+
 // prepareResolve asks for the libraries of every program of the system. harvest and libtree answer in one process.
 // libtree shows a library's own needs only once and follows no loader's order, so that its task is the smaller one.
 func prepareResolve(_ context.Context, s *setup) ([]contest, error) {
@@ -135,23 +145,51 @@ func prepareResolve(_ context.Context, s *setup) ([]contest, error) {
 	}
 	with := func(args []string, more ...string) []string { return append(more, args...) }
 
-	libtree := contender{name: "libtree -p -vv", atMost: anyFaster, exits: []int{libtreeUnmet}}
+	libtree := contender{name: "libtree -p -vv", atMost: depsOfTree, exits: []int{libtreeUnmet}}
 	if path, err := exec.LookPath("libtree"); err != nil {
 		libtree.missing = "not installed (Debian: apt install libtree)"
 	} else {
 		libtree.args = with(names, path, "-p", "-vv")
 	}
 	return []contest{{
-		title: fmt.Sprintf("(c) the libraries of %d programs in /usr/bin and /usr/sbin", len(programs)),
-		ours: contender{
-			name:  "harvest deps --list",
-			args:  with(names, s.harvest, "deps", "--list"),
-			exits: []int{harvestUnmet},
-		},
+		title: fmt.Sprintf("(c) the libraries of %d programs in /usr/bin and /usr/sbin%s", len(programs), sameQuestion),
+		ours:  s.deps(names, "--dlopen", "none"),
 		peers: []contender{
 			libtree,
-			{name: "ld.so --list, one after the other", args: with(pairs, s.self, "ld.so"), atMost: anyFaster},
+			{name: "ld.so --list, one after the other", args: with(pairs, s.self, "ld.so"), atMost: depsOfLoader},
 			{name: "u-root's ldd.List, one after the other", args: with(names, s.self, "u-root"), atMost: anyFaster},
+			s.deps(names),
 		},
 	}}, nil
+}
+
+// prepareOne asks for the libraries of one program, where most of the time is that of starting a process: u-root's
+// package gets one of its own.
+func prepareOne(_ context.Context, s *setup) ([]contest, error) {
+	const program = "/bin/bash"
+	loader := interpOf(program)
+	if loader == "" {
+		return nil, fmt.Errorf("%s is no dynamic program", program)
+	}
+	const turns = 50
+	return []contest{{
+		title: fmt.Sprintf("(d) the libraries of %s%s, %d turns", program, sameQuestion, turns),
+		turns: turns,
+		ours:  s.deps([]string{program}, "--dlopen", "none"),
+		peers: []contender{
+			{name: "u-root's ldd.List", args: []string{s.self, "u-root", program}, atMost: oneOfLdd},
+			{name: "ld.so --list", args: []string{loader, "--list", program}},
+			s.deps([]string{program}),
+		},
+	}}, nil
+}
+
+// deps is harvest listing the libraries of programs.
+func (s *setup) deps(programs []string, flags ...string) contender {
+	args := append([]string{"deps", "--list"}, flags...)
+	return contender{
+		name:  "harvest " + strings.Join(args, " "),
+		args:  slices.Concat([]string{s.harvest}, args, programs),
+		exits: []int{harvestUnmet},
+	}
 }

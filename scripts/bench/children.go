@@ -98,11 +98,16 @@ func findPrograms(dirs ...string) ([]program, error) {
 	return list, nil
 }
 
-// interp returns the loader that a file names in PT_INTERP; empty if it is no readable dynamic ELF program.
+// interp returns the loader that a file of a folder names; empty if it is a link or no dynamic ELF program.
 func interp(path string, e fs.DirEntry) string {
 	if !e.Type().IsRegular() {
 		return ""
 	}
+	return interpOf(path)
+}
+
+// interpOf returns the loader that a file names in PT_INTERP; empty if it is no readable dynamic ELF program.
+func interpOf(path string) string {
 	f, err := elf.Open(path)
 	if err != nil {
 		return ""

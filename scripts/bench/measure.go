@@ -18,6 +18,7 @@ import (
 // A contest is a question that several commands answer, one of them ours.
 type contest struct {
 	title string
+	turns int // at least; more than that for what is over soon
 	ours  contender
 	peers []contender
 }
@@ -55,8 +56,9 @@ type result struct {
 	floor int64 // an RSS up to this many bytes may be our own
 }
 
-// compete lets every contender run once for warm caches, then n times in turns. Results are in the order of c.all.
+// compete lets every contender run once for warm caches, then n times in turns, or as often as it asks for. Results are in the order of c.all.
 func compete(ctx context.Context, c contest, n int) ([]result, error) {
+	n = max(n, c.turns)
 	all := c.all()
 	results := make([]result, len(all))
 	for turn := range n + 1 {
