@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -163,6 +164,7 @@ func depsRun(ctx context.Context, s streams, o *depsOptions) error {
 	if err != nil {
 		return err
 	}
+	debug.SetGCPercent(400) // it is over before it leaves much behind
 	host, err := o.host()
 	if err != nil {
 		return err
