@@ -1,0 +1,147 @@
+package registry
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/retry"
+)
+
+// A Client speaks to registries. The zero value is ready for use. Its methods
+// may be called at the same time; it must not be copied after the first call.
+type Client struct {
+	// PlainHTTP reports whether a registry, given as it stands in a name
+	// ("registry.example.com:5000"), is spoken to without TLS. Nil means Loopback.
+	PlainHTTP func(host string) bool
+
+	// Credentials returns the login for a registry, or an empty one. Nil means
+	// that nobody is logged in; see [Logins].
+	Credentials func(ctx context.Context, host string) (Credential, error)
+
+	// Progress, if set, is told how many bytes a push or a copy has sent, and how
+	// many it has found out that it must send. It is called by one goroutine at a
+	// time.
+	Progress func(done, total int64)
+
+	Parallel  int               // blobs to send at a time; 0 means 4
+	UserAgent string            // "" means harvest
+	Transport http.RoundTripper // nil means one like [http.DefaultTransport]
+
+	once    sync.Once
+	auth    *auth.Client
+	base    http.RoundTripper
+	secrets secrets
+
+	mu   sync.Mutex
+	seen map[blobAt]string // a repository of that registry that has the blob
+}
+
+// A Credential is a login: a user and a password, or a token.
+type Credential = auth.Credential
+
+// blobAt is a blob in any repository of a registry.
+type blobAt struct {
+	host   string
+	digest digest.Digest
+}
+
+const defaultParallel = 4
+
+// Loopback reports whether a registry is on this machine: localhost, 127.0.0.0/8
+// or ::1, on any port.
+func Loopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// http returns the client that every request goes through:
+//
+//	auth      answers a challenge, and drops what it answered where it does not belong
+//	retry     makes a request again that a registry had no time for
+//	watched   ends one that does not move
+func (c *Client) http() *auth.Client {
+	c.once.Do(func() {
+		if c.base = c.Transport; c.base == nil {
+			c.base = defaultTransport()
+		}
+		c.auth = c.newAuth(c.credential)
+		c.auth.Cache = auth.NewCache()
+	})
+	return c.auth
+}
+
+// newAuth returns an auth client that remembers no token.
+func (c *Client) newAuth(credential auth.CredentialFunc) *auth.Client {
+	a := &auth.Client{
+		Client: &http.Client{
+			Transport: &retry.Transport{
+				Base:   &watched{base: c.base, secrets: &c.secrets},
+				Policy: func() retry.Policy { return patience{} },
+			},
+			CheckRedirect: checkRedirect,
+		},
+		Credential: credential,
+		ClientID:   "harvest",
+	}
+	agent := c.UserAgent
+	if agent == "" {
+		agent = "harvest"
+	}
+	a.SetUserAgent(agent)
+	return a
+}
+
+func (c *Client) credential(ctx context.Context, host string) (Credential, error) {
+	if c.Credentials == nil {
+		return Credential{}, nil
+	}
+	cred, err := c.Credentials(ctx, host)
+	c.secrets.add(cred.Password, cred.RefreshToken, cred.AccessToken)
+	return cred, err
+}
+
+// Close closes the connections that are kept for further requests.
+func (c *Client) Close() { c.http().Client.CloseIdleConnections() }
+
+func (c *Client) plainHTTP(host string) bool {
+	if c.PlainHTTP == nil {
+		return Loopback(host)
+	}
+	return c.PlainHTTP(host)
+}
+
+func (c *Client) parallel() int {
+	if c.Parallel <= 0 {
+		return defaultParallel
+	}
+	return c.Parallel
+}
+
+// remember notes that a repository has a blob, which others of the registry can
+// mount from it.
+func (c *Client) remember(r *repository, d digest.Digest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.seen == nil {
+		c.seen = make(map[blobAt]string)
+	}
+	c.seen[blobAt{r.host, d}] = r.path
+}
+
+// origin returns another repository of the same registry that has a blob, or "".
+func (c *Client) origin(r *repository, d digest.Digest) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if path := c.seen[blobAt{r.host, d}]; path != r.path {
+		return path
+	}
+	return ""
+}
