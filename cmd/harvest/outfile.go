@@ -186,6 +186,8 @@ func (o outFile) WriteAt(p []byte, at int64) (int, error) {
 	return n, writing(o.name, err)
 }
 
+func (o outFile) Truncate(size int64) error { return writing(o.name, o.file.Truncate(size)) }
+
 // An outputError says what is wrong with the output, rather than with what goes
 // into it.
 type outputError struct {
