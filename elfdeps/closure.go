@@ -136,7 +136,7 @@ type Probe struct {
 // Missing returns the unmet needs of all programs, but for those that the loader
 // can do without: auxiliary objects, and what is opened later.
 func (c *Closure) Missing() []Missing {
-	return c.unmet(func(o *Object, n Need) bool {
+	return c.unmet(func(o *Object, n *Need) bool {
 		return n.Tag != elf.DT_AUXILIARY && n.Dlopen == nil && !o.optional
 	})
 }
@@ -144,18 +144,18 @@ func (c *Closure) Missing() []Missing {
 // Optional returns the unmet needs with which programs start all the same, and
 // then may miss something.
 func (c *Closure) Optional() []Missing {
-	return c.unmet(func(o *Object, n Need) bool {
+	return c.unmet(func(o *Object, n *Need) bool {
 		return n.Tag == elf.DT_AUXILIARY || n.Dlopen != nil || o.optional
 	})
 }
 
-func (c *Closure) unmet(counts func(*Object, Need) bool) []Missing {
+func (c *Closure) unmet(counts func(*Object, *Need) bool) []Missing {
 	var missing []Missing
 	for _, p := range c.Programs {
 		for _, o := range p.Objects {
-			for _, n := range o.Needs {
-				if !n.Met() && counts(o, n) {
-					missing = append(missing, Missing{p.Name, o.Path, o.Arch, n, p.Search(n)})
+			for i := range o.Needs {
+				if n := &o.Needs[i]; !n.Met() && counts(o, n) {
+					missing = append(missing, Missing{p.Name, o.Path, o.Arch, *n, p.Search(*n)})
 				}
 			}
 		}

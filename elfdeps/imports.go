@@ -63,34 +63,34 @@ func (d *decoder) imports(names []string) ([]string, error) {
 // the end of a longer name, which a linker lets them share. Most files name none
 // of those that one asks for, and need not be looked at any further.
 func (d *decoder) find(names []string, base uint64) (map[uint64]int, error) {
-	terminated := make([][]byte, len(names))
-	longest := uint64(0)
-	for i, name := range names {
-		terminated[i] = append([]byte(name), 0)
-		longest = max(longest, uint64(len(terminated[i])))
+	longest := 0
+	for _, name := range names {
+		longest = max(longest, len(name)+1)
 	}
-	var found map[uint64]int
+	found := make(map[uint64]int)
 	for at := uint64(0); at < d.strsz; at += windowSize {
 		// Windows overlap, lest a name lie across the end of one.
-		b, err := d.bytes(base+at, min(windowSize+longest, d.strsz-at), "its string table")
+		b, err := d.bytes(base+at, min(windowSize+uint64(longest), d.strsz-at), "its string table")
 		if err != nil {
 			return nil, err
 		}
-		for i, name := range terminated {
-			for from := 0; ; {
-				next := bytes.Index(b[from:], name)
-				if next < 0 {
-					break
+		for end := bytes.IndexByte(b, 0); end >= 0; end = nextByte(b, end+1, 0) {
+			for i, name := range names {
+				if begin := end - len(name); begin >= 0 && string(b[begin:end]) == name {
+					found[at+uint64(begin)] = i
 				}
-				if found == nil {
-					found = make(map[uint64]int)
-				}
-				found[at+uint64(from+next)] = i
-				from += next + 1
 			}
 		}
 	}
 	return found, nil
+}
+
+// nextByte returns the index of the first c in b from the given one on, or -1.
+func nextByte(b []byte, from int, c byte) int {
+	if n := bytes.IndexByte(b[from:], c); n >= 0 {
+		return from + n
+	}
+	return -1
 }
 
 // symbols returns the place of the symbol table in the file, and how many
