@@ -208,6 +208,9 @@ func resolve(ctx context.Context, host *rootfs.Host, spec plan.Spec) (*resolved,
 // addVariants adds the programs that load other files on better processors.
 func (r *resolved) addVariants(ctx context.Context, spec plan.Spec) error {
 	variants, err := plan.ResolveVariants(ctx, r.host, spec, r.Closure)
+	if len(variants) == 0 {
+		return err
+	}
 	known := make(map[string]string)
 	for _, p := range r.Programs {
 		known[p.Name] = pathsOf(p)

@@ -63,7 +63,8 @@ func preloaded(host *rootfs.Host) string {
 func ignoredOrigins(host *rootfs.Host, p *elfdeps.Program) []string {
 	var libs []string
 	for _, o := range p.Objects {
-		for _, n := range o.Needs {
+		for i := range o.Needs {
+			n := &o.Needs[i]
 			hasOrigin := strings.Contains(n.Rule.Dir, "$ORIGIN") || strings.Contains(n.Rule.Dir, "${ORIGIN}")
 			if n.Object != nil && hasOrigin && !trusted(p.Loader, n.Object.Path) {
 				libs = append(libs, n.Name)
@@ -95,8 +96,8 @@ func privileged(host *rootfs.Host, program string) bool {
 // workingDirectory returns the rule by which an object's needs are looked for in
 // the working directory, "" if there is none.
 func workingDirectory(o *elfdeps.Object) string {
-	for _, n := range o.Needs {
-		for _, probe := range n.Tried {
+	for i := range o.Needs {
+		for _, probe := range o.Needs[i].Tried {
 			if !path.IsAbs(probe.Path) {
 				return probe.Rule.String()
 			}

@@ -22,7 +22,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/harvest-oci/harvest/elfdeps"
@@ -171,6 +170,7 @@ func (s Spec) located(host *rootfs.Host) (Spec, error) {
 	}
 	var programs []Input
 	var errs []error
+	seen := make(map[Input]bool)
 	for _, in := range s.Programs {
 		var err error
 		if in.Source, err = Find(host, in.Source); err == nil {
@@ -179,7 +179,8 @@ func (s Spec) located(host *rootfs.Host) (Spec, error) {
 		switch {
 		case err != nil:
 			errs = append(errs, plain(err))
-		case !slices.Contains(programs, in):
+		case !seen[in]:
+			seen[in] = true
 			programs = append(programs, in)
 		}
 	}

@@ -19,6 +19,9 @@ type Variant struct {
 // for spec: those in which some program gets another file. There are none unless
 // the spec wants them.
 func ResolveVariants(ctx context.Context, host *rootfs.Host, spec Spec, c *elfdeps.Closure) ([]Variant, error) {
+	if !spec.AllHwcaps {
+		return nil, nil
+	}
 	spec, _ = spec.located(host)
 	return variants(ctx, host, spec, c)
 }
