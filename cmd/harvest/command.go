@@ -112,7 +112,8 @@ func newRootCmd(s streams) *cobra.Command {
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(s.out, cmd) })
 	cmd.SetHelpCommand(newHelpCmd())
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	cmd.AddCommand(newDepsCmd(s), newLsCmd(s), newPackCmd(s), newInspectCmd(s), newDiffCmd(s), newCompletionCmd(s))
+	cmd.AddCommand(newDepsCmd(s), newLsCmd(s), newPackCmd(s), newUnpackCmd(s), newInspectCmd(s), newDiffCmd(s),
+		newVerifyCmd(s), newLintCmd(s), newCompletionCmd(s))
 	return cmd
 }
 

@@ -81,7 +81,7 @@ func inspectRun(ctx context.Context, s streams, o *inspectOptions) (err error) {
 	defer func() { err = errors.Join(err, list.Close()) }()
 	r := inspection{Format: list.Format, Images: []inspectedImage{}}
 	for _, img := range list.wanted {
-		i := newInspectedImage(img)
+		i := inspect(img)
 		if o.files {
 			if err := i.addFiles(ctx, img); err != nil {
 				return naming(o.image, err)
@@ -140,7 +140,7 @@ type inspectedLayer struct {
 	CreatedBy string `json:"createdBy,omitempty"`
 }
 
-func newInspectedImage(img *pack.Image) inspectedImage {
+func inspect(img *pack.Image) inspectedImage {
 	i := inspectedImage{
 		Architecture: img.Architecture,
 		Variant:      img.Variant,
@@ -167,6 +167,18 @@ func newInspectedImage(img *pack.Image) inspectedImage {
 		i.Layers = append(i.Layers, layer)
 	}
 	return i
+}
+
+// title is what people call the image.
+func (i inspectedImage) title() string {
+	if len(i.Tags) == 0 {
+		return "image without a name"
+	}
+	return printable(strings.Join(i.Tags, " "))
+}
+
+func (i inspectedImage) platform() string {
+	return printable(platformOf(&v1.Platform{OS: i.OS, Architecture: i.Architecture, Variant: i.Variant}))
 }
 
 // digestOf returns the digest of a document, "" of none.
@@ -244,12 +256,7 @@ func (i inspectedImage) print(w io.Writer, format string) {
 			fmt.Fprintf(w, "  %-12s %s\n", label, printable(text))
 		}
 	}
-	title := "image without a name"
-	if len(i.Tags) > 0 {
-		title = strings.Join(i.Tags, " ")
-	}
-	platform := v1.Platform{OS: i.OS, Architecture: i.Architecture, Variant: i.Variant}
-	fmt.Fprintf(w, "%s for %s, %s in %s\n", printable(title), printable(platformOf(&platform)), size(i.Size), count(len(i.Layers), "layer"))
+	fmt.Fprintf(w, "%s for %s, %s in %s\n", i.title(), i.platform(), size(i.Size), count(len(i.Layers), "layer"))
 	line("read from", formatNames[format])
 	line("image ID", i.ImageID)
 	line("manifest", i.Manifest)
