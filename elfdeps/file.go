@@ -292,13 +292,15 @@ func (d *decoder) bytes(off, n uint64, what string) ([]byte, error) {
 	return d.room, err
 }
 
-// near is bytes for a small piece of a table: what follows it is read too, so
-// that it costs nothing later.
+// near is bytes for a small piece of a table: what lies around it is read too, so
+// that it costs nothing later. Linkers put the versions that a file needs behind
+// those that it has, and these behind the names of both.
 func (d *decoder) near(off, n uint64, what string) ([]byte, error) {
-	const ahead = 4096
-	if off < uint64(d.size) && n < ahead && off+n > uint64(len(d.head)) {
+	const before, after = 8192, 4096
+	if off < uint64(d.size) && n < after && off+n > uint64(len(d.head)) {
 		if at := off - d.roomOff; off < d.roomOff || at+n > uint64(len(d.room)) {
-			if _, err := d.bytes(off, min(ahead, uint64(d.size)-off), what); err != nil {
+			start := off - min(off, before)
+			if _, err := d.bytes(start, min(off+after, uint64(d.size))-start, what); err != nil {
 				return nil, err
 			}
 		}
