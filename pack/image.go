@@ -91,19 +91,23 @@ func sameParts(read []byte, want v1.Manifest) bool {
 	return same(have.Config, want.Config) && slices.EqualFunc(have.Layers, want.Layers, same)
 }
 
-// index returns index.json: the manifest once for each name, under the name
-// that containerd and podman go by and the tag that OCI tools go by.
+// index returns index.json of an image with a manifest.
 func (img *Image) index(manifest []byte) ([]byte, error) {
-	desc := descriptorOf(v1.MediaTypeImageManifest, manifest)
+	return indexFile(descriptorOf(v1.MediaTypeImageManifest, manifest), img.Tags)
+}
+
+// indexFile returns index.json: a descriptor once for each name, under the name
+// that containerd and podman go by and the tag that OCI tools go by.
+func indexFile(desc v1.Descriptor, tags []string) ([]byte, error) {
 	index := v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex}
-	for _, name := range img.Tags {
+	for _, name := range tags {
 		desc.Annotations = map[string]string{
 			annotationName:       name,
 			v1.AnnotationRefName: tagOf(name),
 		}
 		index.Manifests = append(index.Manifests, desc)
 	}
-	if len(img.Tags) == 0 {
+	if len(tags) == 0 {
 		index.Manifests = []v1.Descriptor{desc}
 	}
 	return json.Marshal(index)
