@@ -1,0 +1,74 @@
+package owner
+
+import "path"
+
+// A Kind is a package manager's kind of package, by the name that it has in
+// package URLs (purl).
+type Kind string
+
+// The kinds of packages.
+const (
+	Deb  Kind = "deb"
+	APK  Kind = "apk"
+	ALPM Kind = "alpm" // pacman's
+	RPM  Kind = "rpm"
+)
+
+// A Package is an installed package.
+type Package struct {
+	Kind    Kind
+	Name    string
+	Version string // as a whole: 1:2.3-4
+	Arch    string // by the distribution's word: amd64, x86_64, all, noarch
+
+	// Source is the name of the package that it was built from, its own if the
+	// database names no other, and SourceVersion is the version of that.
+	Source, SourceVersion string
+
+	// Licenses are as the database words them. Dpkg's has none: see
+	// /usr/share/doc/NAME/copyright.
+	Licenses []string
+
+	Maintainer string // who answers for the package, "" if unknown
+
+	// Record is all that the database says of the package, as it stands there:
+	// dpkg's paragraph, apk's with its files, pacman's desc. It is empty for rpm's,
+	// which is no text.
+	Record string
+
+	order int // among the packages of the Database
+	files func() ([]File, error)
+}
+
+// A File is what a package has installed at a path: a file, a link, or a folder
+// without anything else of the package in it.
+type File struct {
+	Path   string // from the root, as the database spells it; after diversion
+	Config bool   // a configuration file, so it may have been changed. Apk does not say
+	// Digest is what the contents were when the package was made, such as
+	// "sha256:" and hexadecimal digits, "" if the database does not say. Apk has
+	// one of links too: of the name that the link holds.
+	Digest string
+}
+
+// Files returns what a package has installed, in the order of its database. A
+// file may be gone, changed or replaced by now.
+func (p *Package) Files() ([]File, error) { return p.files() }
+
+// leaves returns the files without those that are a folder of another, and
+// without the root.
+func leaves(files []File) []File {
+	folders := map[string]bool{"/": true, "/.": true} // dpkg lists the latter
+	for _, f := range files {
+		for dir := path.Dir(f.Path); !folders[dir]; dir = path.Dir(dir) {
+			folders[dir] = true
+		}
+	}
+	kept := files[:0]
+	for _, f := range files {
+		if !folders[f.Path] {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
