@@ -46,6 +46,7 @@ type Need struct {
 	Dependency          // of tag DT_NULL for the interpreter and for Dlopen
 	Dlopen     *Dlopen  // why the object would open the library later; nil for what the loader itself follows
 	Object     *Object  // nil if the need is unmet
+	Loads      bool     // it is what made the loader open Object, which was not in the link map before
 	Rule       Rule     // by which Object was found
 	Tried      []Probe  // what was looked at before, in search order
 	Lacks      []string // versions that are needed of Object and that it does not have: the loader stops

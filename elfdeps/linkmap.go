@@ -159,7 +159,7 @@ func (m *linkMap) mayOpen(o *Object, d Dlopen) {
 		next := m.follow(o, Dependency{elf.DT_NEEDED, name})
 		n.Tried = append(n.Tried, next.Tried...)
 		if next.Object != nil {
-			n.Name, n.Object, n.Rule = name, next.Object, next.Rule
+			n.Name, n.Object, n.Rule, n.Loads = name, next.Object, next.Rule, next.Loads
 			break
 		}
 	}

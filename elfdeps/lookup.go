@@ -50,7 +50,7 @@ func (m *linkMap) attempt(n *Need, o *Object, name, file string, rule Rule) (end
 	}
 	if n.Object == nil {
 		n.Object = m.load(c, file, o)
-		n.Object.Hwcap = rule.Hwcap
+		n.Object.Hwcap, n.Loads = rule.Hwcap, true
 	}
 	m.learn(n.Object, name, file, c.file.Soname)
 	return true

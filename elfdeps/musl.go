@@ -147,7 +147,7 @@ func (m *linkMap) attemptMusl(n *Need, o *Object, file string, rule Rule) (end b
 	}
 	n.Rule, n.Object = rule, m.files[c.id]
 	if n.Object == nil {
-		n.Object = m.load(c, file, o)
+		n.Object, n.Loads = m.load(c, file, o), true
 	}
 	return true
 }
