@@ -115,11 +115,11 @@ type verifiedFault struct {
 	Text string `json:"text"`
 }
 
-func (f verifiedFault) Error() string {
+func (f verifiedFault) err() error {
 	if f.Blob == "" {
-		return f.Text
+		return errors.New(f.Text)
 	}
-	return (&pack.FaultError{Blob: f.Blob, Path: f.Path, Text: f.Text}).Error()
+	return &pack.FaultError{Blob: f.Blob, Path: f.Path, Text: f.Text}
 }
 
 func newFault(f *pack.FaultError) verifiedFault { return verifiedFault{f.Blob, f.Path, f.Text} }
@@ -195,7 +195,7 @@ func (v *verification) print(w io.Writer) {
 func (v *verification) err() error {
 	var errs []error
 	for _, f := range v.Faults {
-		errs = append(errs, &checkError{f})
+		errs = append(errs, &checkError{f.err()})
 	}
 	for _, i := range v.Images {
 		for _, f := range i.Findings {

@@ -101,7 +101,7 @@ func (c *checker) libcOfRoot() string {
 	var has string
 	for e := range c.Tree.All() {
 		base := path.Base(e.Path)
-		libc := ""
+		var libc string
 		switch {
 		case strings.HasPrefix(base, "ld-musl-"):
 			libc = "musl"
