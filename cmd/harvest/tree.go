@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"path"
 
 	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/rootfs"
@@ -85,7 +88,7 @@ func (t *openTree) addBare(ctx context.Context, file string, temp *os.File) erro
 			return err
 		}
 		if info.IsDir() {
-			t.Tree, err = folderTree(ctx, file)
+			t.Tree, err = livingTree(ctx, file)
 			return err
 		}
 		if temp, err = os.Open(file); err != nil {
@@ -100,7 +103,53 @@ func (t *openTree) addBare(ctx context.Context, file string, temp *os.File) erro
 	return t.addLayers(ctx, &pack.Image{Layers: []pack.Layer{layer}})
 }
 
-// folderTree returns all that is in a folder.
+// livingTree returns what is in a folder, but for sockets, which no image could
+// hold: somebody may be using it.
+func livingTree(ctx context.Context, dir string) (*rootfs.Tree, error) {
+	t := &rootfs.Tree{}
+	err := unlessDone(ctx, func() error {
+		host, err := rootfs.OpenHost(dir)
+		if err != nil {
+			return err
+		}
+		return addLiving(t, host, "/", rootfs.Reason{Kind: "added", From: dir})
+	})
+	return t, err
+}
+
+func addLiving(t *rootfs.Tree, host *rootfs.Host, dir string, why rootfs.Reason) error {
+	list, err := host.ReadDir(cmp.Or(dir[1:], "."))
+	if err != nil {
+		return unlessGone(err)
+	}
+	for _, d := range list {
+		name := path.Join(dir, d.Name())
+		if d.Type()&fs.ModeSocket != 0 {
+			continue
+		}
+		e, err := host.Entry(name)
+		if err == nil {
+			err = t.Add(e.For(why))
+		}
+		if err == nil && d.IsDir() {
+			err = addLiving(t, host, name, why)
+		}
+		if err := unlessGone(err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unlessGone returns no error for what was there a moment ago.
+func unlessGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// folderTree returns all that is in a folder, for a layer.
 func folderTree(ctx context.Context, dir string) (*rootfs.Tree, error) {
 	t := &rootfs.Tree{}
 	err := unlessDone(ctx, func() error {

@@ -41,7 +41,7 @@ func (c *checker) link(e *rootfs.Entry) {
 }
 
 func (c *checker) mendLink(name string) string {
-	if at := c.names[name]; at != "" {
+	if at := c.names[name]; at != "" && strings.Contains(name, ".so") { // other names mean little
 		return fmt.Sprintf("there is %s, which may be what is meant; else add the target or remove the link", at)
 	}
 	return "add the target, or remove the link"
