@@ -99,7 +99,7 @@ func (c *copying) parts(ctx context.Context, f fields) []part {
 		l := &layer{c.src, pack.BlobLayer(pack.Blob{Digest: d.Digest, Size: d.Size}, func() (io.ReadCloser, error) {
 			return &blobReader{ctx: ctx, repo: c.src, desc: d}, nil
 		})}
-		parts = append(parts, part{d, kind, func(w io.Writer) error {
+		parts = append(parts, part{Descriptor: d, kind: kind, write: func(w io.Writer) error {
 			_, err := l.WriteTo(w)
 			return err
 		}})

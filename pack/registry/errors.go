@@ -68,6 +68,9 @@ func apiText(errs errcode.Errors) string {
 	var texts []string
 	for _, e := range errs {
 		e.Detail = nil
+		if code := (errcode.Error{Code: e.Code}); e.Message == code.Error() { // said twice
+			e = code
+		}
 		texts = append(texts, e.Error())
 	}
 	return printable(strings.Join(texts, "; "))

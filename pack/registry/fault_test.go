@@ -106,7 +106,7 @@ func TestRefusalsSayWhatAndWhere(t *testing.T) {
 func TestMissingThingsAreNamed(t *testing.T) {
 	inWorld(t, world{local: &registrytest.Registry{}}, func(t *testing.T, c *registry.Client) {
 		_, err := c.Pull(t.Context(), app, v1.Platform{})
-		fails(t, err, "pulling 127.0.0.1:5000/team/app: manifest v1: 404 Not Found: manifest unknown: manifest unknown")
+		fails(t, err, "pulling 127.0.0.1:5000/team/app: manifest v1: 404 Not Found: manifest unknown")
 		var status *registry.StatusError
 		if !errors.As(err, &status) || status.Code != http.StatusNotFound {
 			t.Errorf("%v is no StatusError of 404", err)

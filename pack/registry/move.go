@@ -12,7 +12,8 @@ import (
 
 // A mover brings blobs into repositories and counts their bytes.
 type mover struct {
-	client *Client
+	client      *Client
+	compressing sync.Mutex // one blob at a time, which takes all processors, and memory
 
 	mu          sync.Mutex
 	done, total int64
@@ -70,6 +71,10 @@ func (m *mover) transfer(ctx context.Context, r *repository, p part) (string, er
 	}
 	if there {
 		return Present, nil
+	}
+	if p.compress {
+		m.compressing.Lock()
+		defer m.compressing.Unlock()
 	}
 	u := &upload{mover: m, repo: r, part: p}
 	mounted, err := u.begin(ctx, m.client.origin(r, p.Digest))

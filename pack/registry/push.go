@@ -46,7 +46,7 @@ func (c *Client) Push(ctx context.Context, img *pack.Image, names ...string) (*P
 	if err != nil {
 		return nil, err
 	}
-	p, err := prepare(ctx, img, c.parallel())
+	p, err := c.prepare(ctx, img)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (c *Client) PushIndex(ctx context.Context, images []*pack.Image, names ...s
 			return nil, fmt.Errorf("two images are for %s", text)
 		}
 		seen[text] = true
-		p, err := prepare(ctx, img, c.parallel())
+		p, err := c.prepare(ctx, img)
 		if err != nil {
 			return nil, err
 		}
@@ -98,17 +98,21 @@ type prepared struct {
 // A part is a blob that can be written as often as need be.
 type part struct {
 	v1.Descriptor
-	kind  string // "layer", "config"
-	write func(w io.Writer) error
+	kind     string // "layer", "config"
+	compress bool   // while it is written
+	write    func(w io.Writer) error
 }
 
 func (p part) String() string { return p.kind + " " + p.Digest.String() }
 
 // prepare finds out the digests of an image.
-func prepare(ctx context.Context, img *pack.Image, parallel int) (*prepared, error) {
+func (c *Client) prepare(ctx context.Context, img *pack.Image) (*prepared, error) {
 	blobs := make([]pack.Blob, len(img.Layers))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
+	g.SetLimit(c.parallel())
+	if img.Compression.Method != "" {
+		g.SetLimit(1)
+	}
 	for i, l := range img.Layers {
 		g.Go(func() (err error) {
 			if blobs[i], err = blobOf(ctx, l, img.Compression); err != nil {
@@ -142,13 +146,18 @@ func blobOf(ctx context.Context, l pack.Layer, c pack.Compression) (pack.Blob, e
 }
 
 func layerPart(l pack.Layer, b pack.Blob, c pack.Compression) part {
-	return part{v1.Descriptor{MediaType: b.MediaType, Digest: b.Digest, Size: b.Size}, "layer", func(w io.Writer) error {
-		is, err := pack.WriteBlob(w, l, c)
-		if err == nil && is.Digest != b.Digest {
-			err = rootfs.ErrChanged
-		}
-		return err
-	}}
+	return part{
+		Descriptor: v1.Descriptor{MediaType: b.MediaType, Digest: b.Digest, Size: b.Size},
+		kind:       "layer",
+		compress:   l.Blob().Digest == "" && c.Method != "",
+		write: func(w io.Writer) error {
+			is, err := pack.WriteBlob(w, l, c)
+			if err == nil && is.Digest != b.Digest {
+				err = rootfs.ErrChanged
+			}
+			return err
+		},
+	}
 }
 
 // until writes until a context is done.
@@ -233,7 +242,7 @@ func (r *repository) putNamed(ctx context.Context, doc document, ref string) err
 
 // bytesPart returns a part that lies in memory.
 func bytesPart(kind string, d v1.Descriptor, data []byte) part {
-	return part{d, kind, func(w io.Writer) error {
+	return part{Descriptor: d, kind: kind, write: func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err
 	}}

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -228,6 +229,43 @@ func TestRegistryThatDoesNotMountGetsTheBlob(t *testing.T) {
 		pushed(t, c, image(t, 1, 0), app)
 		if got := how(pushed(t, c, image(t, 1, 0), local+"/other")); got != "sent sent" {
 			t.Errorf("blobs are %s", got)
+		}
+	})
+}
+
+func TestFetchedImageNeedsNoRegistry(t *testing.T) {
+	g := &registrytest.Registry{}
+	inWorld(t, world{local: g}, func(t *testing.T, c *registry.Client) {
+		img := image(t, 3, 2)
+		img.Append(img.Layers[1], "again")
+		pushed(t, c, img, app)
+		file, err := os.CreateTemp(t.TempDir(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		var done, total int64
+		c.Progress = func(d, t int64) { done, total = d, t }
+		here, err := c.Fetch(t.Context(), pulled(t, c, app), file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Requests()
+		for range 2 {
+			if !bytes.Equal(archive(t, here), archive(t, img)) {
+				t.Error("it is another image")
+			}
+		}
+		info, err := file.Stat()
+		if err != nil || done != info.Size() || total != done {
+			t.Errorf("%d of %d bytes make a file of %d, %v", done, total, info.Size(), err)
+		}
+		if list := g.Requests(); len(list) > 0 {
+			t.Errorf("the registry was asked %q", list)
+		}
+		g.Put("team/app", here.Layers[2].Blob().Digest.String(), "", make([]byte, here.Layers[2].Blob().Size))
+		if _, err := c.Fetch(t.Context(), pulled(t, c, app), file); err == nil {
+			t.Error("a wrong layer is no error")
 		}
 	})
 }
