@@ -152,7 +152,7 @@ func TestProgressIsShownForSlowWorkOnATerminalOnly(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var b bytes.Buffer
 				test.s.err = &b
-				p := startProgress(test.s, test.quiet)
+				p := startProgress(test.s, test.quiet, "packing")
 				l := watchedLayer{slowLayer{func() { time.Sleep(test.wait) }}, t.Context(), p}
 				if _, err := l.WriteTo(io.Discard); err != nil {
 					t.Fatal(err)

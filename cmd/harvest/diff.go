@@ -123,7 +123,7 @@ func (o *diffOptions) check(s streams) (pack.Compression, error) {
 
 // write writes the layer.
 func (o *diffOptions) write(ctx context.Context, s streams, c *rootfs.Changeset, compression pack.Compression, d *difference) error {
-	progress := startProgress(s, o.quiet)
+	progress := startProgress(s, o.quiet, "packing")
 	defer progress.stop()
 	layer := watchedLayer{pack.ChangeLayer(c, time.Unix(maxEpoch, 0)), ctx, progress}
 	write := func(w io.Writer) error {

@@ -26,7 +26,9 @@ var environment = []helpLine{
 	{"SOURCE_DATE_EPOCH", "Seconds since 1970: the time of the image, and what no file in it is later than. 0 if unset."},
 	{"DOCKER_HOST", "The engine that --load speaks to: unix://PATH or tcp://HOST:PORT."},
 	{"DOCKER_CONTEXT", "The docker context that names the engine, if DOCKER_HOST does not."},
-	{"DOCKER_CONFIG", "The folder of docker's config.json, which names the context otherwise. ~/.docker if unset."},
+	{"DOCKER_CONFIG", "The folder of docker's config.json, which names the context otherwise, and has the logins to registries. ~/.docker if unset."},
+	{"SSL_CERT_FILE", "The authorities that registries' certificates must be from, if not the system's."},
+	{"HTTPS_PROXY, NO_PROXY", "The proxy for registries, and those that need none."},
 	{"NO_COLOR, CI", "If one of them is set, no progress line is shown."},
 }
 

@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"net/http"
 	"syscall"
 
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/engine"
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/elfdeps/ldso"
+	"github.com/harvest-oci/harvest/pack/registry"
 	"github.com/harvest-oci/harvest/rootfs"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
@@ -36,6 +38,8 @@ var sentinelHints = []struct {
 	{elfdeps.ErrNotELF, "--add ships files that are no programs"},
 	{rootfs.ErrChanged, "run harvest again when nothing writes to it"},
 	{engine.ErrUnreachable, "without --load, harvest writes a file for docker load -i"},
+	{registry.ErrPlainHTTP, "--plain-http speaks it, to a registry in a network that you trust"},
+	{registry.ErrNoV2, "name the registry with its port, as in 127.0.0.1:5000/basic:v1"},
 	{engine.ErrUnknownHost, "pipe it through the client: harvest ... -o - | docker load"},
 	{syscall.ENOSPC, "make room there, or send the output elsewhere"},
 	{fs.ErrPermission, "run harvest as a user who may read and write there"},
@@ -58,6 +62,8 @@ func hint(err error) string {
 		platform *plan.PlatformError
 		tag      *tagError
 		several  *severalError
+		other    *registry.PlatformError
+		status   *registry.StatusError
 		usage    *usageError
 	)
 	switch {
@@ -85,6 +91,10 @@ func hint(err error) string {
 		return "name a root of that platform with --root; without --platform, any will do"
 	case errors.As(err, &several):
 		return "choose one with ARCHIVE:NAME, or with --platform"
+	case errors.As(err, &other):
+		return "choose one with --platform"
+	case errors.As(err, &status) && statusHint(status.Code) != "":
+		return statusHint(status.Code)
 	case errors.As(err, &tag):
 		return "names are like basic:v1 or registry.example.com/team/tool:v1, in lower case"
 	}
@@ -95,6 +105,19 @@ func hint(err error) string {
 	}
 	if errors.As(err, &usage) {
 		return "harvest --help lists the flags"
+	}
+	return ""
+}
+
+// statusHint is advice on what a registry answers.
+func statusHint(code int) string {
+	switch code {
+	case http.StatusUnauthorized:
+		return "log in with harvest login REGISTRY -u USER, or with docker login"
+	case http.StatusForbidden:
+		return "log in as a user who may do that, with harvest login REGISTRY -u USER"
+	case http.StatusTooManyRequests:
+		return "wait; who is logged in may often ask more"
 	}
 	return ""
 }

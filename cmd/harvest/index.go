@@ -154,7 +154,7 @@ func commonTags(images []*pack.Image) []string {
 
 // write writes the index and says what it wrote.
 func (o *indexOptions) write(ctx context.Context, s streams, x *pack.Index, result *indexSummary) error {
-	progress := startProgress(s, o.quiet)
+	progress := startProgress(s, o.quiet, "packing")
 	defer progress.stop()
 	for _, img := range x.Images {
 		for i, l := range img.Layers {

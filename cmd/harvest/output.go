@@ -115,7 +115,7 @@ func (d destination) check(s streams, o *imageOptions) error {
 // root file system is wanted, stage writes that.
 func (o *imageOptions) ship(ctx context.Context, s streams, img *pack.Image, stage func(dir string) error, d destination, result *summary) error {
 	debug.SetGCPercent(50) // what is held by now stays, and contents only stream through
-	progress := startProgress(s, o.quiet)
+	progress := startProgress(s, o.quiet, "packing")
 	defer progress.stop()
 	for i, l := range img.Layers {
 		img.Layers[i] = watchedLayer{l, ctx, progress}

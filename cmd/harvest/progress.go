@@ -15,17 +15,18 @@ import (
 // progressDelay is how long work must last before it is worth a line.
 const progressDelay = 500 * time.Millisecond
 
-// A progress shows on a terminal how much of a layer has been read.
+// A progress shows on a terminal how much of a layer has been read, or sent.
 type progress struct {
 	w           io.Writer // nil for nothing to show
+	doing       string    // "packing"
 	done, total atomic.Int64
 	stopped     chan struct{}
 	idle        sync.WaitGroup
 }
 
 // startProgress starts a line on a terminal; elsewhere it shows nothing.
-func startProgress(s streams, quiet bool) *progress {
-	p := &progress{stopped: make(chan struct{})}
+func startProgress(s streams, quiet bool, doing string) *progress {
+	p := &progress{doing: doing, stopped: make(chan struct{})}
 	if s.progress && !quiet {
 		p.w = s.err
 		p.idle.Go(p.show)
@@ -49,7 +50,7 @@ func (p *progress) show() {
 	defer tick.Stop()
 	for {
 		done, total := p.done.Load(), max(p.total.Load(), 1)
-		fmt.Fprintf(p.w, "\r\x1b[Kpacking %s of %s, %d %%", size(done), size(total), done*100/total)
+		fmt.Fprintf(p.w, "\r\x1b[K%s %s of %s, %d %%", p.doing, size(done), size(total), done*100/total)
 		select {
 		case <-p.stopped:
 			fmt.Fprint(p.w, "\r\x1b[K")

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path"
@@ -25,6 +26,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/harvest-oci/harvest/elfdeps/elftest"
+	"github.com/harvest-oci/harvest/pack/registry/registrytest"
 )
 
 var update = flag.Bool("update", false, "rewrite what tests compare with: scripts and man pages")
@@ -62,18 +64,19 @@ func TestScript(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"code":    cmdCode,
-			"digest":  cmdDigest,
-			"drain":   cmdDrain,
-			"engine":  cmdEngine,
-			"layer":   cmdLayer,
-			"mask":    cmdMask,
-			"mkfifo":  cmdMkfifo,
-			"none":    cmdNone,
-			"root":    cmdRoot,
-			"sparse":  cmdSparse,
-			"tarlist": cmdTarlist,
-			"until":   cmdUntil,
+			"code":     cmdCode,
+			"digest":   cmdDigest,
+			"drain":    cmdDrain,
+			"engine":   cmdEngine,
+			"layer":    cmdLayer,
+			"mask":     cmdMask,
+			"mkfifo":   cmdMkfifo,
+			"none":     cmdNone,
+			"registry": cmdRegistry,
+			"root":     cmdRoot,
+			"sparse":   cmdSparse,
+			"tarlist":  cmdTarlist,
+			"until":    cmdUntil,
 		},
 	})
 }
@@ -124,8 +127,8 @@ func cmdCode(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// cmdMask copies what a command said to a file, without what differs from run
-// to run, and with -d without digests.
+// cmdMask copies what a command said to a file, without times and ports, which
+// differ from run to run, and with -d without digests.
 func cmdMask(ts *testscript.TestScript, _ bool, args []string) {
 	digests := len(args) > 0 && args[0] == "-d"
 	if digests {
@@ -135,6 +138,7 @@ func cmdMask(ts *testscript.TestScript, _ bool, args []string) {
 	text := ts.ReadFile(args[0])
 	text = regexp.MustCompile(`, in [0-9.]+(µs|ms|s)\n`).ReplaceAllString(text, ", in TIME\n")
 	text = regexp.MustCompile(`"seconds": [0-9.e-]+`).ReplaceAllString(text, `"seconds": TIME`)
+	text = regexp.MustCompile(`127\.0\.0\.1:[0-9]{4,5}`).ReplaceAllString(text, "127.0.0.1:PORT")
 	if digests {
 		text = regexp.MustCompile(`sha256:[0-9a-f]{64}`).ReplaceAllString(text, "sha256:DIGEST")
 	}
@@ -266,6 +270,20 @@ func cmdEngine(ts *testscript.TestScript, _ bool, args []string) {
 	})}
 	go func() { _ = server.Serve(l) }() // until it is closed
 	ts.Defer(func() { server.Close() })
+}
+
+// cmdRegistry is a registry in memory, which for a user wants a login. A variable
+// gets its host and port.
+func cmdRegistry(ts *testscript.TestScript, _ bool, args []string) {
+	g := &registrytest.Registry{}
+	if len(args) == 3 {
+		g.Auth, g.User, g.Password = "Basic", args[1], args[2]
+		args = args[:1]
+	}
+	want(ts, args, "registry VARIABLE [USER PASSWORD]", 1)
+	server := httptest.NewServer(g)
+	ts.Defer(server.Close)
+	ts.Setenv(args[0], server.Listener.Addr().String())
 }
 
 func want(ts *testscript.TestScript, args []string, usage string, n int) {

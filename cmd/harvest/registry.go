@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/harvest-oci/harvest/pack/registry"
+)
+
+// nameHelp is what verbs say of a name in a registry.
+const nameHelp = `Names are docker's: debian:12 is on Docker Hub, 127.0.0.1:5000/app in the
+registry that listens there. Logins are those of docker login and harvest login.`
+
+// registryOptions is the part of the command line that says how to speak to
+// registries.
+type registryOptions struct {
+	plainHTTP    bool
+	setPlainHTTP bool // --plain-http was given, be it false
+}
+
+func (o *registryOptions) addFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.plainHTTP, "plain-http", false, "speak HTTP to registries, not HTTPS; on this machine that is the default, unless --plain-http=false")
+}
+
+// client returns what speaks to registries.
+func (o *registryOptions) client(s streams) (*registry.Client, error) {
+	logins, err := openLogins(s)
+	if err != nil {
+		return nil, err
+	}
+	c := &registry.Client{Credentials: logins.Credentials, UserAgent: "harvest/" + strings.Trim(version(), "()")}
+	if o.setPlainHTTP {
+		c.PlainHTTP = func(string) bool { return o.plainHTTP }
+	}
+	return c, nil
+}
+
+// given notes which flags were on the command line.
+func (o *registryOptions) given(cmd *cobra.Command) {
+	o.setPlainHTTP = cmd.Flags().Changed("plain-http")
+}
+
+// openLogins opens the file that docker keeps its logins in.
+func openLogins(s streams) (*registry.Logins, error) {
+	folder := s.getenv("DOCKER_CONFIG")
+	if folder == "" {
+		folder = filepath.Join(s.getenv("HOME"), ".docker")
+	}
+	return registry.OpenLogins(filepath.Join(folder, "config.json"))
+}
+
+// A pushSummary is what a push or a copy did, for people and as JSON.
+type pushSummary struct {
+	Names    []string     `json:"names"`
+	Manifest string       `json:"manifest"`
+	Blobs    []pushedBlob `json:"blobs"`
+	Seconds  float64      `json:"seconds"`
+}
+
+type pushedBlob struct {
+	Repository string `json:"repository"`
+	Digest     string `json:"digest"`
+	Size       int64  `json:"size"`
+	How        string `json:"how"`
+}
+
+func newPushSummary(p *registry.Push, names []string) *pushSummary {
+	s := &pushSummary{Names: names, Manifest: p.Digest.String(), Blobs: []pushedBlob{}}
+	for _, t := range p.Transfers {
+		s.Blobs = append(s.Blobs, pushedBlob{t.Repository, t.Digest.String(), t.Size, t.How})
+	}
+	return s
+}
+
+// text returns the summary for people.
+func (s *pushSummary) text() string {
+	var b strings.Builder
+	line := func(label, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-12s %s\n", label, fmt.Sprintf(format, args...))
+	}
+	fmt.Fprintln(&b, strings.Join(s.Names, " "))
+	line("manifest", "%s", s.Manifest)
+	for _, kind := range []struct{ how, label string }{
+		{registry.Present, "there before"}, {registry.Mounted, "mounted"}, {registry.Sent, "sent"},
+	} {
+		n, bytes := 0, int64(0)
+		for _, blob := range s.Blobs {
+			if blob.How == kind.how {
+				n++
+				bytes += blob.Size
+			}
+		}
+		if n > 0 {
+			line(kind.label, "%s, %s", count(n, "blob"), size(bytes))
+		}
+	}
+	return b.String()
+}
+
+// report prints the summary the way that was asked for.
+func (s *pushSummary) report(st streams, json, quiet bool) error {
+	switch {
+	case json:
+		return writeJSON(st.out, s)
+	case quiet:
+		return nil
+	}
+	_, err := fmt.Fprint(st.err, s.text())
+	return err
+}
