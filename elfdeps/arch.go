@@ -86,7 +86,7 @@ func (a Arch) matches(b Arch) bool {
 	default:
 		differ = 0
 	}
-	return a.Machine == b.Machine && differ == 0
+	return a.Machine == b.Machine && a.Class == b.Class && a.Data == b.Data && differ == 0
 }
 
 // e_flags of the ABIs that share a machine number.

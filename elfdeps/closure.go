@@ -33,12 +33,11 @@ type Object struct {
 	Needs []Need // the interpreter first, then the dynamic section's in order
 
 	*candidate
-	by       *Object // whose need made the loader open it
-	rpath    []searchDir
-	runpath  []searchDir
-	done     bool // its needs have been followed
-	opened   bool // and what it would dlopen
-	optional bool // it is here for a dlopen, without which the program starts
+	by      *Object // whose need made the loader open it
+	rpath   []searchDir
+	runpath []searchDir
+	done    bool // its needs have been followed
+	opened  bool // and what it would dlopen
 }
 
 // A Need is an edge: an object asks for a name.
@@ -137,25 +136,22 @@ type Probe struct {
 // Missing returns the unmet needs of all programs, but for those that the loader
 // can do without: auxiliary objects, and what is opened later.
 func (c *Closure) Missing() []Missing {
-	return c.unmet(func(o *Object, n *Need) bool {
-		return n.Tag != elf.DT_AUXILIARY && n.Dlopen == nil && !o.optional
-	})
+	return c.unmet(func(n *Need) bool { return !n.optional() })
 }
 
 // Optional returns the unmet needs with which programs start all the same, and
 // then may miss something.
-func (c *Closure) Optional() []Missing {
-	return c.unmet(func(o *Object, n *Need) bool {
-		return n.Tag == elf.DT_AUXILIARY || n.Dlopen != nil || o.optional
-	})
-}
+func (c *Closure) Optional() []Missing { return c.unmet((*Need).optional) }
 
-func (c *Closure) unmet(counts func(*Object, *Need) bool) []Missing {
+// optional reports whether a program can do without what is needed.
+func (n *Need) optional() bool { return n.Tag == elf.DT_AUXILIARY || n.Dlopen != nil }
+
+func (c *Closure) unmet(counts func(*Need) bool) []Missing {
 	var missing []Missing
 	for _, p := range c.Programs {
 		for _, o := range p.Objects {
 			for i := range o.Needs {
-				if n := &o.Needs[i]; !n.Met() && counts(o, n) {
+				if n := &o.Needs[i]; !n.Met() && counts(n) {
 					missing = append(missing, Missing{p.Name, o.Path, o.Arch, *n, p.Search(*n)})
 				}
 			}

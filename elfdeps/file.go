@@ -51,6 +51,8 @@ type File struct {
 	VerDef     []string      // DT_VERDEF: the versions of its symbols; nil if they have none
 	Dlopen     []Dlopen      // what its notes say that it may open later
 	UPX        bool          // is packed with UPX, so that nothing of the program in it can be seen
+
+	ident string // what glibc's loader has against the first bytes of the header, "" if nothing
 }
 
 // A Dependency is an entry of the dynamic section that names another object:
@@ -104,7 +106,7 @@ func (d *decoder) read(r io.ReaderAt, size int64) (*File, error) {
 	if err := d.header(); err != nil {
 		return nil, err
 	}
-	f := &File{Arch: d.arch, Type: d.typ}
+	f := &File{Arch: d.arch, Type: d.typ, ident: d.misfit()}
 	err := d.segments(f)
 	return f, err
 }
@@ -182,6 +184,22 @@ func (d *decoder) ident() error {
 		return damaged("version %d", v)
 	}
 	return nil
+}
+
+// misfit tells what is unusual about the first bytes of the header, as glibc's
+// loader sees it (open_verify in dl-load.c).
+func (d *decoder) misfit() string {
+	const abiMax = 6 // LIBC_ABI_MAX of the port that has the most
+	version := d.head[elf.EI_ABIVERSION]
+	if version != 0 && (d.arch.OSABI != elf.ELFOSABI_LINUX || version >= abiMax) {
+		return fmt.Sprintf("of ABI version %d", version)
+	}
+	for _, b := range d.head[elf.EI_PAD:elf.EI_NIDENT] {
+		if b != 0 {
+			return "nonzero padding in its header"
+		}
+	}
+	return ""
 }
 
 // segments reads the program headers and what they lead to.

@@ -2,6 +2,7 @@ package elfdeps
 
 import (
 	"debug/elf"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -20,7 +21,7 @@ type linkMap struct {
 	rtld        *Object // the loader; nil if its file will not do
 	libraryPath []searchDir
 	auditing    bool // this is the namespace of an auditor
-	dlopening   bool // the program has started
+	first       int  // of the program's objects that are in this namespace
 
 	known map[string]*Object // by path, by name it was found under, by soname
 	files map[any]*Object    // by identity
@@ -70,17 +71,21 @@ func (m *linkMap) start(interp string) {
 	} else if !m.followInterp() {
 		return
 	}
-	m.walk()
+	m.fill()
 	if !m.loader.Musl {
 		m.audit()
-	}
-	m.dlopens()
-	if !m.loader.Musl {
-		m.checkVersions()
 	}
 	if m.mention {
 		m.mentions()
 	}
+}
+
+// fill loads all that the objects of the namespace need, then what they open
+// later.
+func (m *linkMap) fill() {
+	m.walk()
+	m.checkVersions(m.prog.Objects[m.first:])
+	m.dlopens()
 }
 
 // followInterp does what the kernel does: it opens PT_INTERP by that very path.
@@ -127,13 +132,12 @@ func (m *linkMap) walk() {
 	}
 }
 
-// dlopens follows what objects open once the program runs, and what that needs,
-// until nothing new comes.
+// dlopens follows what objects open once the program runs, until nothing new
+// comes.
 func (m *linkMap) dlopens() {
 	if m.dlopen == NoDlopen {
 		return
 	}
-	m.dlopening = true
 	for {
 		i := slices.IndexFunc(m.prog.Objects, func(o *Object) bool { return !o.opened })
 		if i < 0 {
@@ -152,20 +156,60 @@ func (m *linkMap) dlopens() {
 	}
 }
 
-// mayOpen opens the first of some libraries that is there.
+// mayOpen opens the first of some libraries that is there with all that it needs.
+// Like dlopen(3), it leaves nothing behind of one that lacks something.
 func (m *linkMap) mayOpen(o *Object, d Dlopen) {
-	n := Need{Dependency: Dependency{Name: d.Sonames[0]}}
+	n := Need{Dependency: Dependency{Name: d.Sonames[0]}, Dlopen: &d}
 	for _, name := range d.Sonames {
+		before := m.save()
 		next := m.follow(o, Dependency{elf.DT_NEEDED, name})
 		n.Tried = append(n.Tried, next.Tried...)
-		if next.Object != nil {
+		if next.Object == nil {
+			continue
+		}
+		m.walk()
+		lack := m.lackSince(before)
+		if lack == "" {
 			n.Name, n.Object, n.Rule, n.Loads = name, next.Object, next.Rule, next.Loads
 			break
 		}
+		n.Tried = append(n.Tried, Probe{Path: next.Object.Path, Rule: next.Rule, Reason: lack})
+		m.restore(before)
 	}
-	n.Dlopen = &d
 	o.Needs = append(o.Needs, n)
-	m.walk()
+}
+
+// A saved is a link map as it was.
+type saved struct {
+	objects []*Object
+	known   map[string]*Object
+	files   map[any]*Object
+}
+
+func (m *linkMap) save() saved {
+	return saved{slices.Clone(m.prog.Objects), maps.Clone(m.known), maps.Clone(m.files)}
+}
+
+func (m *linkMap) restore(s saved) { m.prog.Objects, m.known, m.files = s.objects, s.known, s.files }
+
+// lackSince returns what the objects that have come since then lack, "" if
+// nothing.
+func (m *linkMap) lackSince(then saved) string {
+	var added []*Object
+	for _, o := range m.prog.Objects[m.first:] {
+		if !slices.Contains(then.objects, o) {
+			added = append(added, o)
+		}
+	}
+	m.checkVersions(added)
+	for _, o := range added {
+		for i := range o.Needs {
+			if n := &o.Needs[i]; !n.Met() && !n.optional() {
+				return Missing{By: o.Path, Need: *n}.brief()
+			}
+		}
+	}
+	return ""
 }
 
 // unwinder opens libgcc_s.so.1, as libc does in the functions that o imports.
@@ -229,6 +273,7 @@ func (m *linkMap) loadAuditor(dep Dependency) Need {
 		rtld:        m.rtld,
 		libraryPath: m.libraryPath,
 		auditing:    true,
+		first:       len(m.prog.Objects),
 		known:       make(map[string]*Object),
 		files:       make(map[any]*Object),
 	}
@@ -237,7 +282,7 @@ func (m *linkMap) loadAuditor(dep Dependency) Need {
 		requester = &Object{File: &File{}, Path: m.loader.Path, by: m.self}
 	}
 	n := ns.follow(requester, dep)
-	ns.walk()
+	ns.fill()
 	return n
 }
 

@@ -21,6 +21,7 @@ type Loader struct {
 	abi    abi
 	lib    string              // $LIB
 	hwcaps []string            // see Resolver
+	legacy []string            // subdirectories that come before each directory, whatever the processor
 	paths  memo[string, found] // what cached has answered
 }
 
@@ -43,6 +44,11 @@ func newLoader(path string, data []byte, abi abi) *Loader {
 	}
 	if l.DefaultDirs == nil {
 		l.DefaultDirs = []string{"/" + abi.lib, "/usr/" + abi.lib}
+	}
+	if abi.platform == "amd64" && bytes.Contains(data, []byte("\x00avx512_1\x00")) {
+		// Up to 2.36, glibc makes them of the processor's name and features, and of
+		// "tls" (_dl_important_hwcaps). These are there on each.
+		l.legacy = []string{"tls/x86_64", "tls", "x86_64"}
 	}
 	// $LIB is the directory that system libraries are in, below the prefix.
 	first := l.DefaultDirs[0]

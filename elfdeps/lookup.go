@@ -64,16 +64,24 @@ func (m *linkMap) consider(n *Need, file string, rule Rule, rejects func(*candid
 		return nil, false
 	}
 	c = m.open(file)
-	if reason, fatal := rejects(c); reason != "" {
-		n.Tried = append(n.Tried, Probe{file, rule, reason, fatal})
-		return nil, fatal
+	reason, fatal := rejects(c)
+	if reason == "" {
+		return c, true
 	}
-	return c, true
+	if errno := syscall.Errno(0); errors.As(c.err, &errno) && rule.searched() && !m.loader.Musl && !m.hasFolder(path.Dir(file)) {
+		reason, fatal = reasonAbsent, false // a folder that is none is passed over
+	}
+	n.Tried = append(n.Tried, Probe{file, rule, reason, fatal})
+	return nil, fatal
 }
+
+// searched reports whether the rule is a step of a search, rather than a path
+// that is opened whatever comes of it.
+func (r Rule) searched() bool { return r.Kind > RulePath && r.Kind < RuleBuiltin }
 
 // load adds the file that a need of o led to as an object of its own.
 func (m *linkMap) load(c *candidate, file string, o *Object) *Object {
-	loaded := m.objects.new(Object{File: c.file, Path: file, candidate: c, by: o, optional: m.dlopening})
+	loaded := m.objects.new(Object{File: c.file, Path: file, candidate: c, by: o})
 	loaded.Needs = m.needs.take(len(c.file.Needed))
 	m.files[c.id] = loaded
 	m.prog.Objects = append(m.prog.Objects, loaded)
@@ -87,15 +95,17 @@ func (m *linkMap) rejects(c *candidate) (reason string, fatal bool) {
 		want, got := m.self.Arch, c.file.Arch
 		switch {
 		case got.Class != want.Class:
-			return fmt.Sprintf("for %v, not %v", got, want), false
+			return mismatch(want, got), false
 		case got.Data != want.Data:
 			// Here Debian's loader goes on and that of others stops. Going
 			// on is right for both: an image does not get this file.
 			return "of another byte order", false
 		case got.OSABI != elf.ELFOSABI_NONE && got.OSABI != elf.ELFOSABI_LINUX:
 			return fmt.Sprintf("for another system (%v)", got.OSABI), true
+		case c.file.ident != "":
+			return c.file.ident, true
 		case !want.matches(got):
-			return fmt.Sprintf("for %v, not %v", got, want), false
+			return mismatch(want, got), false
 		}
 	}
 	switch {
@@ -108,6 +118,14 @@ func (m *linkMap) rejects(c *candidate) (reason string, fatal bool) {
 		return "permission denied", false
 	}
 	return c.err.Error(), true
+}
+
+// mismatch says that a file is not of the wanted architecture.
+func mismatch(want, got Arch) string {
+	if got.String() == want.String() { // x32, of amd64
+		return fmt.Sprintf("for %v of %v, not %v", got, got.Class, want.Class)
+	}
+	return fmt.Sprintf("for %v, not %v", got, want)
 }
 
 // loadable reports whether the kernel or the loader maps files of this type.
@@ -163,12 +181,20 @@ func (m *linkMap) places(o *Object, name string) iter.Seq2[string, Rule] {
 }
 
 // inDir yields the places of a name in one directory: first where the libraries
-// for better processors are, then the directory itself.
+// for better processors are, then where an old loader looks, then the directory
+// itself.
 func (m *linkMap) inDir(dir, name string, rule Rule, yield func(string, Rule) bool) bool {
 	for _, hwcap := range m.hwcaps {
 		special := rule
 		special.Hwcap = hwcap
-		if !yield(dir+"/glibc-hwcaps/"+hwcap+"/"+name, special) {
+		if sub := dir + "/glibc-hwcaps/" + hwcap; m.hasFolder(sub) && !yield(sub+"/"+name, special) {
+			return false
+		}
+	}
+	for _, legacy := range m.loader.legacy {
+		old := rule
+		old.Dir += "/" + legacy
+		if sub := dir + "/" + legacy; m.hasFolder(sub) && !yield(sub+"/"+name, old) {
 			return false
 		}
 	}

@@ -1,6 +1,7 @@
 package elfdeps
 
 import (
+	"debug/elf"
 	"fmt"
 	"io/fs"
 	"path"
@@ -44,6 +45,8 @@ func (m Missing) String() string {
 	case len(n.Lacks) > 0:
 		return fmt.Sprintf("%s has no version %s of its symbols, needed by %s",
 			n.Object.Path, strings.Join(n.Lacks, ", "), m.By)
+	case n.Tag == elf.DT_VERNEED:
+		return fmt.Sprintf("%s needs versions of %s, which nothing here is loaded as", m.By, n.Name)
 	case n.Interp():
 		return fmt.Sprintf("%s, the interpreter of %s: %s", n.Name, m.By, n.Tried[0].Reason)
 	case n.Name == "":
@@ -64,6 +67,16 @@ func (m Missing) String() string {
 		return s + last.Reason
 	}
 	return s + "not found in " + strings.Join(where(m.Search), "; ")
+}
+
+// brief says in a few words what is missing.
+func (m Missing) brief() string {
+	switch n := m.Need; {
+	case len(n.Lacks) > 0:
+		return m.String()
+	default:
+		return fmt.Sprintf("%s, needed by %s, is not found", n.Name, m.By)
+	}
 }
 
 // where returns the places that were looked at: the directories of one path, or

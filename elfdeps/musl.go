@@ -160,8 +160,10 @@ func (m *linkMap) muslRejects(c *candidate) (reason string, fatal bool) {
 		return reasonAbsent, false
 	case errors.Is(c.err, fs.ErrPermission):
 		return "permission denied", false
+	case errors.Is(c.err, syscall.ENAMETOOLONG):
+		return "file name too long", false
 	case c.file != nil && !m.self.Arch.matches(c.file.Arch):
-		return fmt.Sprintf("for %v, not %v", c.file.Arch, m.self.Arch), true
+		return mismatch(m.self.Arch, c.file.Arch), true
 	case c.err != nil:
 		return c.err.Error(), true
 	case !c.file.loadable():

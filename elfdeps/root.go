@@ -15,6 +15,7 @@ import (
 type root struct {
 	fs       fs.FS
 	files    memo[string, *candidate] // by the path that was asked for
+	folders  memo[string, bool]       // whether there is one at a path
 	decoders sync.Pool                // of *decoder, which are idle
 	unwinds  bool                     // candidates are to have their imports
 }
@@ -68,6 +69,18 @@ func (r *root) read(d *decoder, name string) *candidate {
 		c.imports, c.err = d.unwinds(c.file)
 	}
 	return c
+}
+
+// hasFolder reports whether there is a folder at a path that is searched.
+func (r *root) hasFolder(name string) bool {
+	return r.folders.get(name, func() bool {
+		valid, err := r.valid(name)
+		if err != nil || !path.IsAbs(name) {
+			return false
+		}
+		info, err := fs.Stat(r.fs, valid)
+		return err == nil && info.IsDir()
+	})
 }
 
 // contents returns the file at a rooted path, unless it has more than limit

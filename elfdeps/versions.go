@@ -143,19 +143,38 @@ func (d *decoder) version(at, size uint64) ([]byte, error) {
 
 // checkVersions compares the versions that objects need with those that the
 // objects they need them of have (_dl_check_map_versions in dl-version.c). One
-// that has no versions at all will do.
-func (m *linkMap) checkVersions() {
-	for _, o := range m.prog.Objects {
+// that has no versions at all will do. musl compares nothing.
+func (m *linkMap) checkVersions(objects []*Object) {
+	if m.loader.Musl {
+		return
+	}
+	for _, o := range objects {
 		for i, need := range o.VerNeed {
 			provider := m.known[need.File]
-			if provider == nil || provider.VerDef == nil {
-				continue
-			}
-			if lacks := o.lacks(i, provider.File); lacks != nil {
-				o.lack(need.File, provider, lacks)
+			switch {
+			case !m.calls(provider, need.File, o):
+				o.Needs = append(o.Needs, Need{Dependency: Dependency{elf.DT_VERNEED, need.File}})
+			case provider == nil || provider.VerDef == nil:
+			default:
+				if lacks := o.lacks(i, provider.File); lacks != nil {
+					o.lack(need.File, provider, lacks)
+				}
 			}
 		}
 	}
+}
+
+// calls reports whether somebody has asked for an object by a name. A soname that
+// nobody has asked for is no name of it to who looks for versions. What is asked
+// for in vain is reported as that.
+func (m *linkMap) calls(provider *Object, name string, by *Object) bool {
+	asks := func(o *Object) bool {
+		return slices.ContainsFunc(o.Needs, func(n Need) bool {
+			return n.Name == name && n.Tag != elf.DT_VERNEED
+		})
+	}
+	return asks(by) || provider != nil && (provider == m.rtld || provider.Path == name) ||
+		slices.ContainsFunc(m.prog.Objects[m.first:], asks)
 }
 
 // lacks returns the versions that o needs by its VerNeed of index i and provider

@@ -88,13 +88,14 @@ func SectionDynstrLies() Damage {
 type field struct{ off32, size32, off64, size64 int }
 
 var (
-	phoff     = field{28, 4, 32, 8}
-	shoff     = field{32, 4, 40, 8}
-	phentsize = field{42, 2, 54, 2}
-	phnum     = field{44, 2, 56, 2}
-	shentsize = field{46, 2, 58, 2}
-	shnum     = field{48, 2, 60, 2}
-	shstrndx  = field{50, 2, 62, 2}
+	phoff      = field{28, 4, 32, 8}
+	shoff      = field{32, 4, 40, 8}
+	abiversion = field{elf.EI_ABIVERSION, 1, elf.EI_ABIVERSION, 1}
+	phentsize  = field{42, 2, 54, 2}
+	phnum      = field{44, 2, 56, 2}
+	shentsize  = field{46, 2, 58, 2}
+	shnum      = field{48, 2, 60, 2}
+	shstrndx   = field{50, 2, 62, 2}
 
 	pType    = field{0, 4, 0, 4}
 	pOffset  = field{4, 4, 8, 8}
@@ -105,7 +106,7 @@ var (
 )
 
 var headerFields = map[string]field{
-	"phentsize": phentsize, "phnum": phnum, "shoff": shoff, "shentsize": shentsize, "shnum": shnum, "shstrndx": shstrndx,
+	"abiversion": abiversion, "phentsize": phentsize, "phnum": phnum, "shoff": shoff, "shentsize": shentsize, "shnum": shnum, "shstrndx": shstrndx,
 }
 
 // in returns the bytes of f in the structure at that offset of the image.
@@ -119,6 +120,8 @@ func (f field) in(image []byte, at int) []byte {
 func (f field) read(image []byte, at int) uint64 {
 	b, order := f.in(image, at), orderOf(image)
 	switch len(b) {
+	case 1:
+		return uint64(b[0])
 	case 2:
 		return uint64(order.Uint16(b))
 	case 4:
@@ -130,6 +133,8 @@ func (f field) read(image []byte, at int) uint64 {
 func (f field) write(image []byte, at int, val uint64) {
 	b, order := f.in(image, at), orderOf(image)
 	switch len(b) {
+	case 1:
+		b[0] = byte(val)
 	case 2:
 		order.PutUint16(b, uint16(val))
 	case 4:

@@ -47,7 +47,7 @@
 // These words damage the file, in their order but for those of the last line:
 //
 //	empty-needed needed-offset=N     a DT_NEEDED with an empty name, with that string offset
-//	phentsize=N phnum=N shoff=N shentsize=N shnum=N shstrndx=N       header fields
+//	abiversion=N phentsize=N phnum=N shoff=N shentsize=N shnum=N shstrndx=N    header fields
 //	dynamic-past-end dynamic-filesz=N    the PT_DYNAMIC header
 //	section-dynamic-renamed section-dynstr-lies    the section table; want sections
 //	truncate=N garbage               keep N bytes; flip bits in every byte
