@@ -279,7 +279,7 @@ func (m *linkMap) loadAuditor(dep Dependency) Need {
 	}
 	requester := m.rtld
 	if requester == nil { // of a library
-		requester = &Object{File: &File{}, Path: m.loader.Path, by: m.self}
+		requester = &Object{File: &File{}, Path: m.self.Path, by: m.self}
 	}
 	n := ns.follow(requester, dep)
 	ns.fill()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"runtime"
 	"strings"
 	"sync"
@@ -47,10 +48,10 @@ type Resolver struct {
 	Mentions bool
 }
 
-// Resolve returns the closure of the files with the given rooted names.
-// Whatever goes wrong, it returns all that it found: the error joins one
-// *[fs.PathError] for each program that could not be read and one *[MissingError]
-// for all needs that are unmet.
+// Resolve returns the closure of the files with the given names, which begin at
+// the root of FS whether or not there is a slash. Whatever goes wrong, it returns
+// all that it found: the error joins one *[fs.PathError] for each program that
+// could not be read and one *[MissingError] for all needs that are unmet.
 func (r *Resolver) Resolve(ctx context.Context, names ...string) (*Closure, error) {
 	s := &search{
 		root:        root{fs: r.FS, unwinds: r.Dlopen >= Recommended},
@@ -152,7 +153,11 @@ func (s *search) program(name string) (*Program, error) {
 	if !c.file.loadable() {
 		return nil, fmt.Errorf("an ELF file of type %v, neither program nor library", c.file.Type)
 	}
-	self := &Object{File: c.file, Path: name, candidate: c}
+	file := name
+	if !path.IsAbs(file) {
+		file = "/" + file
+	}
+	self := &Object{File: c.file, Path: file, candidate: c}
 	p := &Program{Name: name, Objects: []*Object{self}, self: self}
 	if c.file.Static() {
 		return p, nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -226,6 +227,26 @@ func TestArchOfHeaders(t *testing.T) {
 	}
 }
 
+func TestNamesBeginAtTheRoot(t *testing.T) {
+	root := elftest.MustRoot(t, loaderLine+`
+		/app        elf interp=/lib64/ld.so needed=liba.so runpath=$ORIGIN/opt
+		/opt/liba.so elf`)
+	for _, name := range []string{"/app", "app", "opt/../app"} {
+		c, err := resolve(t, root, name)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		p := c.Program(name)
+		if got := path.Clean(p.Self().Path); got != "/app" || len(p.Objects) != 3 {
+			t.Errorf("%s: got %s and %d objects", name, got, len(p.Objects))
+		}
+	}
+	if _, err := resolve(t, root, ""); err == nil {
+		t.Error("the root itself is taken for a program")
+	}
+}
+
 // Files of one machine number can still be of two kinds that do not mix.
 func TestLibrariesOfAnotherABIArePassedOver(t *testing.T) {
 	for _, tt := range []struct {
@@ -267,11 +288,13 @@ func FuzzResolve(f *testing.F) {
 	f.Add(build(f, "needed=liba.so runpath=$ORIGIN"), build(f, "runpath=.. needed=libb.so"), build(f, "nodeflib needed=ld.so"),
 		build(f, "glibc=/usr/lib"), []byte(nil))
 	f.Add(build(f, "interp=/ld.so needed=app"), build(f, "machine=386"), build(f, "static"), build(f, "musl=x86_64"), cache)
+	f.Add(build(f, "machine=4711 class=64 data=lsb audit=$ORIGIN/libb.so"), build(f, "machine=4711 class=32 data=msb audit=$ORIGIN/../x"),
+		build(f, "machine=4711 class=64 data=lsb"), build(f, "static"), cache)
 	f.Fuzz(func(t *testing.T, app, liba, libb, loader, cache []byte) {
 		c, err := resolve(t, fstest.MapFS{
 			"bin/app": {Data: app}, "lib/liba.so": {Data: liba}, "usr/lib/libb.so": {Data: libb}, "usr/lib/libf.so": {Data: liba},
 			"ld.so": {Data: loader}, "etc/ld.so.cache": {Data: cache},
-		}, "/bin/app", "/lib/liba.so")
+		}, "/bin/app", "lib/liba.so")
 		if err == nil && len(c.Programs) != 2 {
 			t.Errorf("%d programs and no error", len(c.Programs))
 		}

@@ -116,8 +116,12 @@ func (m *linkMap) token(name string, o *Object) (value string, known bool) {
 }
 
 // origin returns the directory of the path by which a library was opened, and
-// of the file itself for the program, which the loader asks /proc/self/exe for.
+// of the file itself for the program, which the loader asks /proc/self/exe for;
+// likewise for the loader itself, on whose behalf auditors are loaded.
 func (m *linkMap) origin(o *Object) string {
+	if o == m.rtld {
+		o = m.self
+	}
 	file := o.Path
 	if o == m.self && o.Interp != "" {
 		var err error
@@ -125,9 +129,12 @@ func (m *linkMap) origin(o *Object) string {
 			return ""
 		}
 	}
-	dir := file[:strings.LastIndexByte(file, '/')]
-	if dir == "" {
+	switch end := strings.LastIndexByte(file, '/'); {
+	case end < 0: // whatever the file system says of it, no place that others could start from
+		return ""
+	case end == 0:
 		return "/"
+	default:
+		return file[:end]
 	}
-	return dir
 }
