@@ -33,7 +33,7 @@ func (d *decoder) dynamic(f *File, s segment) error {
 		return err
 	}
 	entries := len(d.refs)
-	if err := d.readVersions(); err != nil || len(d.refs) == 0 {
+	if err := d.readVersions(); err != nil || len(d.refs)+len(d.versions.refs) == 0 {
 		return err
 	}
 	base, err := d.stringTable()

@@ -205,6 +205,20 @@ DT_NEEDED libz.so
 	}
 }
 
+// Not even a name of its own does a library need.
+func TestReadOfAFileWithVersionsAndNothingElse(t *testing.T) {
+	for _, layout := range layouts {
+		f, err := read(build(t, "verdef=ME_1,ME_2 "+layout))
+		if err != nil {
+			t.Errorf("%s: %v", layout, err)
+			continue
+		}
+		if n := len(f.VerDef); n < 2 || strings.Join(f.VerDef[n-2:], " ") != "ME_1 ME_2" {
+			t.Errorf("%s: got %q", layout, f.VerDef)
+		}
+	}
+}
+
 func TestReadBoundsTheLengthOfNames(t *testing.T) {
 	long := elftest.Dyn{Tag: elf.DT_NEEDED, Str: strings.Repeat("a", 300_000)}
 	file := elftest.File{Dynamic: []elftest.Dyn{long, long, long, long}}
