@@ -72,8 +72,8 @@ podman, containerd and skopeo load.`,
 	}
 	o.addFlags(cmd)
 	o.addConfigFlags(cmd, "the first program")
-	cmd.Flags().StringVar(&o.layers, "layers", "1", "`N|libs`: how many layers: 1, 2 for libraries and the rest, or 3, also called libs, for loader and libc, other libraries, the rest (default 1)")
-	completeWords(cmd, "layers", "1", "2", "3", layersLibs)
+	cmd.Flags().StringVar(&o.layers, "layers", "1", "`HOW`: what is a layer of its own: all of it (1), libraries and the rest (2), loader and libc, other libraries and the rest (3 or libs), each package (by-package), the biggest N-1 packages (N) (default 1)")
+	completeWords(cmd, "layers", layersOne, "2", "3", layersLibs, layersPackage)
 	o.addOutputFlags(cmd, "the first program")
 	return cmd
 }
@@ -199,14 +199,14 @@ func (o *buildOptions) image(p *plan.Plan, base *base, tags []string, epoch time
 	if img.Compression, err = pack.ParseCompression(o.compress); err != nil {
 		return nil, usagef("--compress: %w", err)
 	}
-	n, err := o.layerCount()
+	parts, err := o.parts(p)
 	if err != nil {
 		return nil, err
 	}
 	createdBy := "harvest " + strings.Join(p.Programs, " ")
-	for _, part := range p.Parts(n) {
+	for _, part := range parts {
 		text := createdBy
-		if n > 1 {
+		if o.layers != layersOne {
 			text += ": " + part.Name
 		}
 		img.Append(pack.TreeLayer(part.Tree, epoch), text)
@@ -214,19 +214,34 @@ func (o *buildOptions) image(p *plan.Plan, base *base, tags []string, epoch time
 	return img, nil
 }
 
-// layersLibs is another name for the most layers that there can be.
-const layersLibs = "libs"
+// The values of --layers, beside numbers.
+const (
+	layersOne     = "1"
+	layersLibs    = "libs"
+	layersPackage = "by-package"
+)
 
-// layerCount reads --layers.
-func (o *buildOptions) layerCount() (int, error) {
+// Layers of packages: as many as by-package makes, and the most that engines
+// take, upon a base of a few.
+const (
+	packageLayers = 100
+	mostLayers    = 120
+)
+
+// parts divides what is to be shipped into layers, as --layers says.
+func (o *buildOptions) parts(p *plan.Plan) ([]plan.Part, error) {
 	n, err := strconv.Atoi(o.layers)
 	switch {
 	case o.layers == layersLibs:
-		return plan.MaxParts, nil
-	case err != nil || n < 1 || n > plan.MaxParts:
-		return 0, usagef("--layers %s: there are 1 to %d, and %s", o.layers, plan.MaxParts, layersLibs)
+		return p.Parts(plan.MaxParts), nil
+	case o.layers == layersPackage:
+		return p.PackageParts(packageLayers)
+	case err != nil || n < 1 || n > mostLayers:
+		return nil, usagef("--layers %s: there are 1 to %d, %s and %s", o.layers, mostLayers, layersLibs, layersPackage)
+	case n > plan.MaxParts:
+		return p.PackageParts(n)
 	}
-	return n, nil
+	return p.Parts(n), nil
 }
 
 // tagError is what is wrong with the name of an image.

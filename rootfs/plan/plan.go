@@ -77,6 +77,8 @@ type Plan struct {
 	Programs []string         // paths in the image, in the order of the Spec, each once
 	Arch     elfdeps.Arch     // of all programs
 	Notes    []string         // what the user should know, a sentence each
+
+	host *rootfs.Host
 }
 
 // SearchPath is where a program that is given by its bare name is looked for.
@@ -86,7 +88,7 @@ var SearchPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/us
 // needs are unmet, which is an error that wraps *[elfdeps.MissingError], it has
 // the closure that was found.
 func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
-	p := &Plan{}
+	p := &Plan{host: host}
 	spec, err := spec.located(host)
 	if err != nil {
 		return p, err
