@@ -17,8 +17,8 @@ import (
 
 // diffOptions is the command line of diff.
 type diffOptions struct {
+	imageOrigin
 	before, after string
-	platform      string
 	ignoreTimes   bool
 	output        string
 	compress      string
@@ -59,7 +59,7 @@ several. ` + treeHelp,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	addPlatformFlag(cmd, &o.platform)
+	o.addFlags(cmd)
 	f.BoolVar(&o.ignoreTimes, "ignore-mtime", false, "a path whose time alone differs is not modified")
 	group(f, "What is compared")
 	f.StringVarP(&o.output, "output", "o", "", "`FILE`: write what differs as a layer, - for stdout, in place of the list")
@@ -78,12 +78,12 @@ func diffRun(ctx context.Context, s streams, o *diffOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	before, err := openRoot(ctx, s, o.before, o.platform)
+	before, err := o.openRoot(ctx, s, o.before)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, before.Close()) }()
-	after, err := openRoot(ctx, s, o.after, o.platform)
+	after, err := o.openRoot(ctx, s, o.after)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (s *selection) openBase(ctx context.Context, st streams) (_ *base, err erro
 		platform = s.platformOfPrograms(ctx)
 	}
 	b := &base{}
-	if b.Image, b.origin, err = openImage(ctx, st, s.from, platform); err != nil {
+	if b.Image, b.origin, err = (&imageOrigin{platform: platform}).openImage(ctx, st, s.from); err != nil {
 		return nil, fmt.Errorf("--from %w", err)
 	}
 	err = unlessDone(ctx, func() (err error) {

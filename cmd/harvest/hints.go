@@ -22,7 +22,7 @@ var sentinelHints = []struct {
 }{
 	{errTerminal, "pipe it (harvest ... -o - | docker load), or write a file with -o FILE"},
 	{errInTerminal, "pipe it (docker save basic:v1 | harvest ... -), or name a file"},
-	{errNoSource, "name an archive, a folder, - for stdin, or ARCHIVE:NAME for one image of several"},
+	{errNoSource, "name an archive, a folder, - for stdin, ARCHIVE:NAME for one image of several, or NAME:TAG in a registry"},
 	{errIsImage, "harvest unpack makes a folder of it; --from puts programs upon it"},
 	{errPositional, "programs are named with --bin, once for each; harvest --help lists the verbs"},
 	{errQuotes, `a JSON array keeps words together: ["-c", "echo hello"]`},

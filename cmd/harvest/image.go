@@ -7,11 +7,15 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
+	"slices"
 	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/spf13/cobra"
 
 	"github.com/harvest-oci/harvest/pack"
+	"github.com/harvest-oci/harvest/pack/registry"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
 
@@ -25,49 +29,78 @@ var (
 
 // imageHelp is what verbs say of an argument IMAGE.
 const imageHelp = `IMAGE is an archive that docker, podman or harvest has saved, the folder of an
-OCI layout, or - for an archive on stdin. Where one holds several images,
-ARCHIVE:NAME and --platform choose among them.`
+OCI layout, - for an archive on stdin, or the name of an image in a registry, as
+in debian:12 or 127.0.0.1:5000/app. Where one holds several images, ARCHIVE:NAME
+and --platform choose among them.`
+
+// imageOrigin is the part of the command line that says which image a name means.
+type imageOrigin struct {
+	registryOptions
+	platform string
+}
+
+// addFlags adds the flags that choose among the images of an index, and say how
+// to get at one.
+func (o *imageOrigin) addFlags(cmd *cobra.Command) {
+	addPlatformFlag(cmd, &o.platform)
+	o.registryOptions.addFlags(cmd)
+	cmd.PreRun = func(cmd *cobra.Command, _ []string) { o.given(cmd) }
+}
+
+// addPlatformFlag adds the flag that chooses among the images of an index.
+func addPlatformFlag(cmd *cobra.Command, platform *string) {
+	cmd.Flags().StringVar(platform, "platform", "", "`PLATFORM`: of several images, the one for linux/arm64, say")
+	completeWords(cmd, "platform", platforms...)
+}
 
 // images are what a name on the command line leads to.
 type images struct {
-	*pack.Store
-	wanted []*pack.Image // those of the store that are meant
-	temp   *os.File      // what came through a pipe, or was compressed
+	store  *pack.Store      // nil if they come from a registry
+	client *registry.Client // or from a store
+	wanted []*pack.Image    // those that are meant
+	temp   *os.File         // what came through a pipe or a network, or was compressed
 }
 
-// openImage opens the one image that a name and a platform, which may be "",
-// lead to. Its layers can be read until it is closed.
-func openImage(ctx context.Context, s streams, name, platform string) (*pack.Image, io.Closer, error) {
-	list, err := openImages(ctx, s, name, platform)
+// openImage opens the one image that a name leads to. Its layers can be read
+// until it is closed, or ctx is done.
+func (o *imageOrigin) openImage(ctx context.Context, s streams, name string) (*pack.Image, io.Closer, error) {
+	list, err := o.openImages(ctx, s, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	img, err := list.one()
+	_, err = list.one()
+	if err == nil {
+		err = list.fetch(ctx)
+	}
 	if err != nil {
 		list.Close()
 		return nil, nil, naming(name, err)
 	}
-	return img, list, nil
+	return list.wanted[0], list, nil
 }
 
 // one returns the one image that is wanted.
 func (list *images) one() (*pack.Image, error) {
 	if len(list.wanted) > 1 {
-		_, err := list.Find("", v1.Platform{}) // which names them
+		_, err := list.store.Find("", v1.Platform{}) // which names them
 		return nil, &severalError{err}
 	}
 	return list.wanted[0], nil
 }
 
-// openImages opens all images that a name and a platform lead to, one at least.
-func openImages(ctx context.Context, s streams, name, platform string) (*images, error) {
+// openImages opens all images that a name leads to, one at least. What is there
+// as a file or folder comes first.
+func (o *imageOrigin) openImages(ctx context.Context, s streams, name string) (*images, error) {
 	file, chosen, err := splitImage(name)
+	if errors.Is(err, errNoSource) && inRegistry(name) {
+		return o.pull(ctx, s, name)
+	}
 	if err != nil {
 		return nil, err
 	}
 	list := &images{}
 	if err = list.open(ctx, s, file); err == nil {
-		err = list.choose(chosen, platform)
+		err = list.choose(chosen, o.platform)
 	}
 	if err != nil {
 		list.Close()
@@ -76,17 +109,76 @@ func openImages(ctx context.Context, s streams, name, platform string) (*images,
 	return list, nil
 }
 
+// pull opens the image that a registry has under a name.
+func (o *imageOrigin) pull(ctx context.Context, s streams, name string) (*images, error) {
+	platform, err := parsePlatform(o.platform)
+	if err != nil {
+		return nil, err
+	}
+	client, err := o.client(s)
+	if err != nil {
+		return nil, err
+	}
+	img, err := client.Pull(ctx, name, platform)
+	if err != nil {
+		client.Close()
+		return nil, &pullError{fmt.Errorf("%s is no file or folder, and %w", name, err)}
+	}
+	return &images{client: client, wanted: []*pack.Image{img}}, nil
+}
+
+// fetch copies the layers that are wanted out of a registry, so that they can be
+// read more than once.
+func (list *images) fetch(ctx context.Context) (err error) {
+	if list.client == nil || list.temp != nil {
+		return nil
+	}
+	if list.temp, err = nameless(); err != nil {
+		return err
+	}
+	list.wanted[0], err = list.client.Fetch(ctx, list.wanted[0], list.temp)
+	return err
+}
+
+// A pullError is what is wrong with a registry, or with what it gives.
+type pullError struct{ error }
+
+func (e *pullError) Unwrap() error { return e.error }
+
+// inRegistry reports whether a name that is no file is to be asked for in a
+// registry: it must name one, or have a tag or a digest. So a file that was
+// misspelt is not looked for all over the world.
+func inRegistry(name string) bool {
+	host, _, hasHost := strings.Cut(name, "/")
+	last := path.Base(name)
+	repository := last[:strings.IndexAny(last+":", ":@")]
+	switch {
+	case strings.HasPrefix(name, "."), strings.HasPrefix(name, "/"):
+		return false
+	case slices.Contains([]string{".tar", ".tgz", ".gz", ".zst"}, path.Ext(repository)):
+		return false
+	case hasHost && (host == "localhost" || strings.ContainsAny(host, ".:")):
+		return true
+	}
+	return repository != last
+}
+
+// whole reports whether all images of a store are meant.
+func (list *images) whole() bool {
+	return list.store != nil && len(list.wanted) == len(list.store.Images)
+}
+
 // choose finds the images that a name and a platform fit.
 func (list *images) choose(name, platform string) error {
 	p, err := parsePlatform(platform)
 	if err != nil {
 		return err
 	}
-	list.wanted = list.Images
+	list.wanted = list.store.Images
 	if name == "" && platform == "" {
 		return nil
 	}
-	img, err := list.Find(name, p)
+	img, err := list.store.Find(name, p)
 	if err != nil {
 		return &severalError{err}
 	}
@@ -151,7 +243,7 @@ func (list *images) open(ctx context.Context, s streams, file string) (err error
 		}
 		return list.spool(ctx, s.in)
 	}
-	if list.Store, err = pack.Open(file); !errors.Is(err, pack.ErrCompressed) {
+	if list.store, err = pack.Open(file); !errors.Is(err, pack.ErrCompressed) {
 		return err
 	}
 	f, err := os.Open(file)
@@ -173,7 +265,7 @@ func (list *images) spool(ctx context.Context, r io.Reader) (err error) {
 		return err
 	})
 	if err == nil {
-		list.Store = store
+		list.store = store
 	}
 	return err
 }
@@ -189,8 +281,11 @@ func nameless() (*os.File, error) {
 
 // Close closes what reading the images has opened.
 func (list *images) Close() (err error) {
-	if list.Store != nil {
-		err = list.Store.Close()
+	if list.store != nil {
+		err = list.store.Close()
+	}
+	if list.client != nil {
+		list.client.Close()
 	}
 	if list.temp != nil {
 		err = errors.Join(err, list.temp.Close())

@@ -17,6 +17,7 @@ import (
 
 // indexOptions is the command line of index.
 type indexOptions struct {
+	registryOptions
 	sources []string
 	tags    []string
 	output  string
@@ -48,6 +49,7 @@ Each ` + imageHelp,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.sources = args
+			o.given(cmd)
 			return indexRun(cmd.Context(), s, o)
 		},
 	}
@@ -55,6 +57,7 @@ Each ` + imageHelp,
 	f.SortFlags = false
 	f.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME[:TAG]`: a name of the index (repeatable; default: the names that all images have)")
 	f.StringVarP(&o.output, "output", "o", "", "`DIR`: what to write, a folder, or an archive if it ends in .tar, - for one to stdout")
+	o.addFlags(cmd)
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON on stdout")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	completeWords(cmd, "tag")
@@ -74,7 +77,7 @@ func indexRun(ctx context.Context, s streams, o *indexOptions) (err error) {
 	in := &indexed{index: &pack.Index{Tags: tags}, from: make(map[string]string)}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	for _, name := range o.sources {
-		if err := in.add(ctx, s, name); err != nil {
+		if err := in.add(ctx, s, name, &imageOrigin{registryOptions: o.registryOptions}); err != nil {
 			return err
 		}
 	}
@@ -128,8 +131,8 @@ func (in *indexed) Close() error {
 }
 
 // add adds all images that a name leads to.
-func (in *indexed) add(ctx context.Context, s streams, name string) error {
-	list, err := openImages(ctx, s, name, "")
+func (in *indexed) add(ctx context.Context, s streams, name string, origin *imageOrigin) error {
+	list, err := origin.openImages(ctx, s, name)
 	if err != nil {
 		return err
 	}

@@ -22,10 +22,10 @@ import (
 
 // inspectOptions is the command line of inspect.
 type inspectOptions struct {
-	image    string
-	platform string
-	files    bool
-	json     bool
+	imageOrigin
+	image string
+	files bool
+	json  bool
 }
 
 func newInspectCmd(s streams) *cobra.Command {
@@ -50,16 +50,10 @@ as layers are not compressed, and believes what it reads: verify does not.
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	addPlatformFlag(cmd, &o.platform)
+	o.addFlags(cmd)
 	f.BoolVar(&o.files, "files", false, "list files, too: what the layers make together, and from which layer each path is")
 	f.BoolVar(&o.json, "json", false, "print everything as JSON")
 	return cmd
-}
-
-// addPlatformFlag adds the flag that chooses among the images of an index.
-func addPlatformFlag(cmd *cobra.Command, platform *string) {
-	cmd.Flags().StringVar(platform, "platform", "", "`PLATFORM`: of several images, the one for linux/arm64, say")
-	completeWords(cmd, "platform", platforms...)
 }
 
 // oneArg demands one argument.
@@ -74,12 +68,20 @@ func oneArg(verb, what, example string) cobra.PositionalArgs {
 
 // inspectRun prints all images that a name leads to.
 func inspectRun(ctx context.Context, s streams, o *inspectOptions) (err error) {
-	list, err := openImages(ctx, s, o.image, o.platform)
+	list, err := o.openImages(ctx, s, o.image)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, list.Close()) }()
-	r := inspection{Format: list.Format, Images: []inspectedImage{}}
+	r := inspection{Format: formatRegistry, Images: []inspectedImage{}}
+	if list.store != nil {
+		r.Format = list.store.Format
+	}
+	if o.files {
+		if err := list.fetch(ctx); err != nil {
+			return naming(o.image, err)
+		}
+	}
 	for _, img := range list.wanted {
 		i := inspect(img)
 		if o.files {
@@ -89,8 +91,8 @@ func inspectRun(ctx context.Context, s streams, o *inspectOptions) (err error) {
 		}
 		r.Images = append(r.Images, i)
 	}
-	if len(list.wanted) == len(list.Images) {
-		for _, d := range list.Missing {
+	if list.whole() {
+		for _, d := range list.store.Missing {
 			r.Missing = append(r.Missing, missingManifest{d.Digest.String(), platformOf(d.Platform)})
 		}
 	}
@@ -242,12 +244,16 @@ func (r inspection) print(w io.Writer) error {
 	return nil
 }
 
+// formatRegistry is the format of what comes from a registry.
+const formatRegistry = "registry"
+
 // formatNames say what an image was read from.
 var formatNames = map[string]string{
 	pack.FormatArchive: "docker archive and OCI layout",
 	pack.FormatOCI:     "OCI layout",
 	pack.FormatDocker:  "docker archive",
 	pack.FormatV1:      "docker archive of version 1",
+	formatRegistry:     "registry",
 }
 
 func (i inspectedImage) print(w io.Writer, format string) {

@@ -18,11 +18,11 @@ import (
 
 // lintOptions is the command line of lint.
 type lintOptions struct {
-	image    string
-	platform string
-	strict   bool
-	json     bool
-	quiet    bool
+	imageOrigin
+	image  string
+	strict bool
+	json   bool
+	quiet  bool
 }
 
 func newLintCmd(s streams) *cobra.Command {
@@ -49,7 +49,7 @@ lost their privileges. Nothing of the image is run.
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	addPlatformFlag(cmd, &o.platform)
+	o.addFlags(cmd)
 	f.BoolVar(&o.strict, "strict", false, "let warnings count as errors")
 	f.BoolVar(&o.json, "json", false, "print what is found as JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print no findings, and how many there are only if some are errors")
@@ -58,7 +58,7 @@ lost their privileges. Nothing of the image is run.
 
 // lintRun prints what is broken in an image.
 func lintRun(ctx context.Context, s streams, o *lintOptions) (err error) {
-	t, err := openRoot(ctx, s, o.image, o.platform)
+	t, err := o.openRoot(ctx, s, o.image)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func pushRun(ctx context.Context, s streams, o *pushOptions) (err error) {
 		return err
 	}
 	defer client.Close()
-	list, err := openImages(ctx, s, o.image, o.platform)
+	list, err := (&imageOrigin{o.registryOptions, o.platform}).openImages(ctx, s, o.image)
 	if err != nil {
 		return err
 	}

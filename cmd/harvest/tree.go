@@ -34,10 +34,18 @@ func (t *openTree) Close() error {
 	return errors.Join(errs...)
 }
 
-// openRoot opens the root file system that a name and, of an image, a platform
-// lead to. Contents can be read until it is closed.
-func openRoot(ctx context.Context, s streams, name, platform string) (*openTree, error) {
+// openRoot opens the root file system that a name leads to. Contents can be read
+// until it is closed.
+func (o *imageOrigin) openRoot(ctx context.Context, s streams, name string) (*openTree, error) {
 	file, chosen, err := splitImage(name)
+	if errors.Is(err, errNoSource) && inRegistry(name) {
+		list, err := o.pull(ctx, s, name)
+		if err != nil {
+			return nil, err
+		}
+		t := &openTree{closers: []io.Closer{list}}
+		return t.orClosed(name, t.addImage(ctx, list))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -45,12 +53,17 @@ func openRoot(ctx context.Context, s streams, name, platform string) (*openTree,
 	t := &openTree{closers: []io.Closer{list}}
 	switch err = list.open(ctx, s, file); {
 	case err == nil:
-		if err = list.choose(chosen, platform); err == nil {
+		if err = list.choose(chosen, o.platform); err == nil {
 			err = t.addImage(ctx, list)
 		}
 	case errors.Is(err, pack.ErrNoImage) && chosen == "":
 		err = t.addBare(ctx, file, list.temp)
 	}
+	return t.orClosed(name, err)
+}
+
+// orClosed returns the tree, or closes it if there is an error.
+func (t *openTree) orClosed(name string, err error) (*openTree, error) {
 	if err != nil {
 		t.Close()
 		return nil, naming(name, err)
@@ -59,11 +72,14 @@ func openRoot(ctx context.Context, s streams, name, platform string) (*openTree,
 }
 
 // addImage makes the tree that of the one image that is wanted.
-func (t *openTree) addImage(ctx context.Context, list *images) (err error) {
-	t.Image, err = list.one()
-	if err != nil {
+func (t *openTree) addImage(ctx context.Context, list *images) error {
+	if _, err := list.one(); err != nil {
 		return err
 	}
+	if err := list.fetch(ctx); err != nil {
+		return err
+	}
+	t.Image = list.wanted[0]
 	return t.addLayers(ctx, t.Image)
 }
 

@@ -14,8 +14,8 @@ import (
 
 // unpackOptions is the command line of unpack.
 type unpackOptions struct {
+	imageOrigin
 	image, dir string
-	platform   string
 	quiet      bool
 }
 
@@ -46,7 +46,7 @@ capabilities need root; an ordinary user gets everything under its own name.
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	addPlatformFlag(cmd, &o.platform)
+	o.addFlags(cmd)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	return cmd
 }
@@ -54,7 +54,7 @@ capabilities need root; an ordinary user gets everything under its own name.
 // unpackRun writes the root file system of an image.
 func unpackRun(ctx context.Context, s streams, o *unpackOptions) (err error) {
 	start := time.Now()
-	img, origin, err := openImage(ctx, s, o.image, o.platform)
+	img, origin, err := o.openImage(ctx, s, o.image)
 	if err != nil {
 		return err
 	}

@@ -15,10 +15,10 @@ import (
 
 // verifyOptions is the command line of verify.
 type verifyOptions struct {
-	image    string
-	platform string
-	json     bool
-	quiet    bool
+	imageOrigin
+	image string
+	json  bool
+	quiet bool
 }
 
 func newVerifyCmd(s streams) *cobra.Command {
@@ -44,7 +44,7 @@ finds in the image alone all that it needs to start.
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	addPlatformFlag(cmd, &o.platform)
+	o.addFlags(cmd)
 	f.BoolVar(&o.json, "json", false, "print what is found as JSON")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing if all is well")
 	return cmd
@@ -53,14 +53,7 @@ finds in the image alone all that it needs to start.
 // verifyRun checks all images that a name leads to.
 func verifyRun(ctx context.Context, s streams, o *verifyOptions) error {
 	v := &verification{Image: o.image, Images: []verifiedImage{}, Faults: []verifiedFault{}}
-	err := v.verify(ctx, s, o)
-	var fault *pack.FaultError
-	switch {
-	case errors.As(err, &fault): // which is what was asked for
-		v.Faults = append(v.Faults, newFault(fault))
-	case isBroken(err):
-		v.Faults = append(v.Faults, verifiedFault{Text: err.Error()})
-	case err != nil:
+	if err := v.verify(ctx, s, o); err != nil {
 		return err
 	}
 	switch {
@@ -79,9 +72,10 @@ func verifyRun(ctx context.Context, s streams, o *verifyOptions) error {
 func isBroken(err error) bool {
 	var file *fs.PathError
 	var several *severalError
+	var pull *pullError
 	var usage *usageError
 	switch {
-	case err == nil, errors.As(err, &file), errors.As(err, &several), errors.As(err, &usage):
+	case err == nil, errors.As(err, &file), errors.As(err, &several), errors.As(err, &pull), errors.As(err, &usage):
 		return false
 	}
 	for _, e := range []error{errNoSource, errInTerminal, pack.ErrNoImage, context.Canceled} {
@@ -124,17 +118,32 @@ func (f verifiedFault) err() error {
 
 func newFault(f *pack.FaultError) verifiedFault { return verifiedFault{f.Blob, f.Path, f.Text} }
 
-// verify fills in what is found. What keeps it from going on may be a fault, too.
+// verify fills in what is found. What keeps an image from being opened may be a
+// fault, too.
 func (v *verification) verify(ctx context.Context, s streams, o *verifyOptions) (err error) {
-	list, err := openImages(ctx, s, o.image, o.platform)
-	if err != nil {
+	list, err := o.openImages(ctx, s, o.image)
+	var fault *pack.FaultError
+	switch {
+	case errors.As(err, &fault): // which is what was asked for
+		v.Faults = append(v.Faults, newFault(fault))
+		return nil
+	case isBroken(err):
+		v.Faults = append(v.Faults, verifiedFault{Text: err.Error()})
+		return nil
+	case err != nil:
 		return err
 	}
 	defer func() { err = errors.Join(err, list.Close()) }()
+	if err := list.fetch(ctx); errors.As(err, &fault) {
+		v.Faults = append(v.Faults, newFault(fault))
+		return nil
+	} else if err != nil {
+		return naming(o.image, err)
+	}
 	var faults []*pack.FaultError
 	err = unlessDone(ctx, func() (err error) {
-		if len(list.wanted) == len(list.Images) {
-			faults, err = list.Verify(ctx, pack.Limits{})
+		if list.whole() {
+			faults, err = list.store.Verify(ctx, pack.Limits{})
 			return err
 		}
 		faults, err = pack.Verify(ctx, list.wanted[0], pack.Limits{})
