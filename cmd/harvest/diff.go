@@ -37,8 +37,8 @@ modified (M) and deleted (D). With -o it writes that as a layer, with whiteouts
 for what was deleted: put upon BEFORE, it gives AFTER.
 
 Each of them is an archive that docker, podman or harvest has saved, the folder
-of an OCI layout, or - for what comes through stdin; ARCHIVE:NAME is one image of
-several. ` + treeHelp,
+of an OCI layout, - for what comes through stdin, or the name of an image in a
+registry; ARCHIVE:NAME is one image of several. ` + treeHelp,
 		Example: `  harvest diff basic.tar other.tar
   docker export box | harvest diff basic.tar - --ignore-mtime
   harvest diff old-root new-root -o changes.tar`,
