@@ -86,6 +86,36 @@ func TestLoginOpensARegistry(t *testing.T) {
 	}
 }
 
+// A registry may deny what is not there yet to who does not want to write, and it
+// may want a token for something else than what the protocol says.
+func TestTokenIsAskedForOnceAndForAll(t *testing.T) {
+	for _, scope := range []string{"", "repository:a/name/of/its/own:pull,push"} {
+		g := locked("Bearer")
+		g.Scope = scope
+		var mu sync.Mutex
+		var asked []string
+		g.Fault = fault("GET", "/token", func(_ http.ResponseWriter, r *http.Request) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			asked = append(asked, strings.Join(r.URL.Query()["scope"], " "))
+			return false
+		})
+		inWorld(t, world{local: g}, func(t *testing.T, c *registry.Client) {
+			loggedIn(c, local)
+			c.Parallel = 1
+			pushed(t, c, image(t, 3, 0), app)
+			if scope == "" && (len(asked) != 1 || asked[0] != "repository:team/app:pull,push") {
+				t.Errorf("the token service was asked for %q", asked)
+			}
+			for _, r := range g.Requests() {
+				if strings.HasPrefix(r, "PATCH 401") {
+					t.Error(r)
+				}
+			}
+		})
+	}
+}
+
 func TestWithoutLoginTheRegistryStaysShut(t *testing.T) {
 	for auth, want := range map[string]string{
 		"Basic":  "pulling registry.example.com/tool: manifest v1: 401 Unauthorized: it asks for a user and a password",
@@ -254,7 +284,7 @@ func TestListsStayWithTheRegistry(t *testing.T) {
 	g.Fault = fault("GET", "tags", func(w http.ResponseWriter, r *http.Request) bool {
 		_, _, ok := r.BasicAuth()
 		if ok {
-			w.Header().Set("Link", `<https://evil.example.com/>; rel="next"`)
+			w.Header().Set("Link", `<https://evil.example.com/?signature=opens-sesame>; rel="next"`)
 			_ = json.NewEncoder(w).Encode(map[string][]string{"tags": {"a"}})
 		}
 		return ok

@@ -88,6 +88,12 @@ func TestRefusalsSayWhatAndWhere(t *testing.T) {
 					pushed(t, c, image(t, 1, 0), app)
 				}
 				broken, c.Parallel = true, 1
+				start := time.Now()
+				defer func() {
+					if took := time.Since(start); took > time.Minute {
+						t.Errorf("it took %v to say so", took)
+					}
+				}()
 				if test.pull != "" {
 					_, err := c.Pull(t.Context(), app, v1.Platform{})
 					fails(t, err, test.pull)
@@ -340,6 +346,24 @@ func TestBrokenDownloadGoesOnWhereItBroke(t *testing.T) {
 	}
 }
 
+// As long as each connection brings something, there may be any number of them.
+func TestLongBlobMayBreakOftenOnItsWay(t *testing.T) {
+	g := &registrytest.Registry{}
+	h := &halved{Handler: g, after: 100_000, times: 1000}
+	g.Fault = fault("PATCH", "uploads", func(_ http.ResponseWriter, r *http.Request) bool {
+		r.Body = &halfBody{r.Body, 100_000}
+		return false
+	})
+	inWorld(t, world{local: h}, func(t *testing.T, c *registry.Client) {
+		img := image(t, 1, 0)
+		img.Layers[0] = layer(t, "/long", 2_000_000, 1)
+		pushed(t, c, img, app)
+		if got := pulled(t, c, app); !bytes.Equal(archive(t, got), archive(t, img)) {
+			t.Error("it is another image")
+		}
+	})
+}
+
 func TestBrokenUploadGoesOnWhereItBroke(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -399,7 +423,7 @@ func (b *halfBody) Read(p []byte) (int, error) {
 	if b.n == 0 {
 		return 0, io.ErrUnexpectedEOF
 	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.n)])
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.n)]) // which ends if the body is not as long
 	b.n -= n
 	return n, err
 }

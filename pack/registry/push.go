@@ -64,9 +64,9 @@ func (c *Client) PushIndex(ctx context.Context, images []*pack.Image, names ...s
 	seen := make(map[string]bool)
 	for _, img := range images {
 		platform := &v1.Platform{OS: img.OS, Architecture: img.Architecture, Variant: img.Variant}
-		text := platformText(*platform)
+		text := platformText(v1.Platform{OS: img.OS, Architecture: img.Architecture, Variant: variant(*platform)})
 		if seen[text] {
-			return nil, fmt.Errorf("two images are for %s", text)
+			return nil, &pack.PlatformError{Platform: platformText(*platform)}
 		}
 		seen[text] = true
 		p, err := c.prepare(ctx, img)

@@ -103,15 +103,21 @@ func image(t testing.TB, layers, n int) *pack.Image {
 		if i == layers-1 {
 			seed = n
 		}
-		data := make([]byte, 300_000)
-		_, _ = rand.NewChaCha8([32]byte{byte(seed), 1}).Read(data) // which never fails
-		tree := &rootfs.Tree{}
-		if err := tree.Add(rootfs.File(fmt.Sprintf("/layer%d", i), 0o755, data).For(rootfs.Reason{Kind: "test"})); err != nil {
-			t.Fatal(err)
-		}
-		img.Append(pack.TreeLayer(tree, epoch), fmt.Sprintf("layer %d", i))
+		img.Append(layer(t, fmt.Sprintf("/layer%d", i), 300_000, seed), fmt.Sprintf("layer %d", i))
 	}
 	return img
+}
+
+// layer returns a layer of one file.
+func layer(t testing.TB, name string, size, seed int) pack.Layer {
+	t.Helper()
+	data := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{byte(seed), 1}).Read(data) // which never fails
+	tree := &rootfs.Tree{}
+	if err := tree.Add(rootfs.File(name, 0o755, data).For(rootfs.Reason{Kind: "test"})); err != nil {
+		t.Fatal(err)
+	}
+	return pack.TreeLayer(tree, time.Unix(1_000_000_000, 0))
 }
 
 // archive returns an image as an archive without names: what it consists of.

@@ -22,6 +22,7 @@ import (
 type Registry struct {
 	Auth           string // "" for none, "Basic", "Bearer"
 	User, Password string // what it, or its token service, accepts
+	Scope          string // that its challenge names; "" for none
 	Realm          string // URL of the token service: any that leads here, with the path /token
 	PageSize       int    // of lists; 0 for one page
 	NoMount        bool   // mounting opens an upload instead
@@ -358,6 +359,9 @@ func (g *Registry) challenge(w http.ResponseWriter, r *http.Request) {
 			realm = "http://" + r.Host + "/token"
 		}
 		value = fmt.Sprintf(`Bearer realm="%s",service="registry"`, realm)
+		if g.Scope != "" {
+			value += fmt.Sprintf(`,scope="%s"`, g.Scope)
+		}
 	}
 	w.Header().Set("WWW-Authenticate", value)
 	Fail(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
