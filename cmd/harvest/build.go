@@ -20,6 +20,7 @@ type buildOptions struct {
 	selection
 	imageOptions
 	layers string
+	hub    registryOptions // of --from and --push
 }
 
 // imageOptions is the part of the command line that says how an image runs and
@@ -39,6 +40,7 @@ type imageOptions struct {
 	volumes    []string
 	stopSignal string
 	load       bool
+	push       bool // into the registries that the tags name
 	dryRun     bool
 	json       bool
 	quiet      bool
@@ -67,6 +69,7 @@ podman, containerd and skopeo load.`,
 		Args:                  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.setEntrypoint = cmd.Flags().Changed("entrypoint")
+			o.hub.given(cmd)
 			return buildRun(cmd.Context(), s, o)
 		},
 	}
@@ -74,6 +77,8 @@ podman, containerd and skopeo load.`,
 	o.addConfigFlags(cmd, "the first program")
 	cmd.Flags().StringVar(&o.layers, "layers", "1", "`HOW`: what is a layer of its own: all of it (1), libraries and the rest (2), loader and libc, other libraries and the rest (3 or libs), each package (by-package), the biggest N-1 packages (N) (default 1)")
 	completeWords(cmd, "layers", layersOne, "2", "3", layersLibs, layersPackage)
+	cmd.Flags().BoolVar(&o.push, "push", false, "push the image to the registries that its names are in; a file is written only if -o names it")
+	o.hub.addFlags(cmd)
 	o.addOutputFlags(cmd, "the first program")
 	return cmd
 }
@@ -142,7 +147,7 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	if err := o.ping(ctx, s); err != nil {
 		return err
 	}
-	base, err := o.openBase(ctx, s)
+	base, err := o.openBase(ctx, s, o.hub)
 	if err != nil {
 		return err
 	}
@@ -167,9 +172,32 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 		if err := o.ship(ctx, s, img, stage, out, result); err != nil {
 			return err
 		}
+		if err := o.pushImage(ctx, s, img, result); err != nil {
+			return err
+		}
 	}
 	result.Elapsed = time.Since(start)
 	return o.report(s, result)
+}
+
+// pushImage pushes the image under all its names, if that is asked for.
+func (o *buildOptions) pushImage(ctx context.Context, s streams, img *pack.Image, result *summary) error {
+	if !o.push {
+		return nil
+	}
+	client, err := o.hub.client(s)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	defer startTransfer(s, o.quiet, "pushing", client)()
+	push, err := client.Push(ctx, img, img.Tags...)
+	if err != nil {
+		return err
+	}
+	result.Pushed = newPushSummary(push, img.Tags)
+	result.Digests.Manifest = push.Digest
+	return nil
 }
 
 // report prints the summary the way that was asked for.

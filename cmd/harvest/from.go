@@ -22,7 +22,7 @@ func (b *base) Close() error { return errors.Join(b.files.Close(), b.origin.Clos
 
 // openBase opens the image that --from names, nil if it names none. Where there
 // is one for each of several platforms, it is that of the programs.
-func (s *selection) openBase(ctx context.Context, st streams) (_ *base, err error) {
+func (s *selection) openBase(ctx context.Context, st streams, hub registryOptions) (_ *base, err error) {
 	if s.from == "" {
 		return nil, nil
 	}
@@ -31,7 +31,7 @@ func (s *selection) openBase(ctx context.Context, st streams) (_ *base, err erro
 		platform = s.platformOfPrograms(ctx)
 	}
 	b := &base{}
-	if b.Image, b.origin, err = (&imageOrigin{platform: platform}).openImage(ctx, st, s.from); err != nil {
+	if b.Image, b.origin, err = (&imageOrigin{hub, platform}).openImage(ctx, st, s.from); err != nil {
 		return nil, fmt.Errorf("--from %w", err)
 	}
 	err = unlessDone(ctx, func() (err error) {

@@ -18,6 +18,7 @@ import (
 // lsOptions is the command line of ls.
 type lsOptions struct {
 	selection
+	hub  registryOptions
 	user string
 	json bool
 }
@@ -35,6 +36,7 @@ path, and what it is there for. JSON has all reasons, the list the first. With
 		ValidArgsFunction:     cobra.NoFileCompletions,
 		Args:                  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.hub.given(cmd)
 			return lsRun(cmd.Context(), s, o)
 		},
 	}
@@ -42,6 +44,7 @@ path, and what it is there for. JSON has all reasons, the list the first. With
 	cmd.Flags().StringVarP(&o.user, "user", "u", "", "`USER[:GROUP]`: who the image runs as, and so whom its passwd and group hold")
 	completeWords(cmd, "user")
 	group(cmd.Flags(), "How it runs")
+	o.hub.addFlags(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the list as JSON")
 	group(cmd.Flags(), "Output")
 	return cmd
@@ -49,7 +52,7 @@ path, and what it is there for. JSON has all reasons, the list the first. With
 
 // lsRun lists the tree of a plan.
 func lsRun(ctx context.Context, s streams, o *lsOptions) error {
-	base, err := o.openBase(ctx, s)
+	base, err := o.openBase(ctx, s, o.hub)
 	if err != nil {
 		return err
 	}

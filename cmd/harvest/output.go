@@ -76,7 +76,10 @@ func (o *imageOptions) destination(tags []string, first string) (destination, er
 	default:
 		return d, usagef("-o type=%s: there are %s, %s, %s and %s", d.Type, typeArchive, typeOCI, typeRootfs, typeLayer)
 	}
-	if d.Path == "" && !o.load {
+	if o.push && (len(tags) == 0 || d.Type == typeRootfs || d.Type == typeLayer) {
+		return d, usagef("--push needs an image with a name, as in -t 127.0.0.1:5000/app:v1")
+	}
+	if d.Path == "" && !o.load && !o.push {
 		d.Path = defaultName(tags, first)
 	}
 	return d, nil
@@ -134,8 +137,10 @@ func (o *imageOptions) ship(ctx context.Context, s streams, img *pack.Image, sta
 		})
 	case d.Path == stdout:
 		return unlessDone(ctx, func() error { return outputErrorOf(write(outWriter{ctx, s.out, "stdout"})) })
-	case d.Path == "":
+	case d.Path == "" && o.load:
 		return o.loadImage(ctx, s, write, result)
+	case d.Path == "":
+		return nil // it is pushed, and goes nowhere else
 	}
 	if err := writeFile(ctx, d.Path, write); err != nil {
 		return err

@@ -83,6 +83,18 @@ func (s *pushSummary) text() string {
 	}
 	fmt.Fprintln(&b, strings.Join(s.Names, " "))
 	line("manifest", "%s", s.Manifest)
+	for _, t := range s.transfers() {
+		line(t.label, "%s", t.text)
+	}
+	return b.String()
+}
+
+// A transfer says how many blobs took one way.
+type transfer struct{ label, text string }
+
+// transfers counts the blobs by what has become of them.
+func (s *pushSummary) transfers() []transfer {
+	var list []transfer
 	for _, kind := range []struct{ how, label string }{
 		{registry.Present, "there before"}, {registry.Mounted, "mounted"}, {registry.Sent, "sent"},
 	} {
@@ -94,10 +106,10 @@ func (s *pushSummary) text() string {
 			}
 		}
 		if n > 0 {
-			line(kind.label, "%s, %s", count(n, "blob"), size(bytes))
+			list = append(list, transfer{kind.label, fmt.Sprintf("%s, %s", count(n, "blob"), size(bytes))})
 		}
 	}
-	return b.String()
+	return list
 }
 
 // report prints the summary the way that was asked for.

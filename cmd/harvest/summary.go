@@ -32,6 +32,7 @@ type summary struct {
 	Loaded    []string     // what the engine said
 	DryRun    bool         // nothing was written
 	Base      string       // as --from names it
+	Pushed    *pushSummary // nil if it was not
 	Elapsed   time.Duration
 
 	baseLayers int // of Digests.Layers, if these are the image's
@@ -157,6 +158,14 @@ func (s *summary) text() string {
 		}
 		line("diff_id", "%s", l.DiffID)
 	}
+	if s.Pushed != nil {
+		if s.Output.Path != "" || len(s.Loaded) > 0 {
+			line("pushed", "%s", strings.Join(s.Tags, ", "))
+		}
+		for _, what := range s.Pushed.transfers() {
+			line(what.label, "%s", what.text)
+		}
+	}
 	if len(s.Loaded) > 0 && s.Output.Path != "" {
 		line("written", "%s", s.Output.Path)
 	}
@@ -204,6 +213,8 @@ func (s *summary) outcome() (label, format string, where, time any) {
 		return "not written", "%s (--dry-run), in %s", to, time
 	case len(s.Loaded) > 0:
 		return "loaded", "%s, in %s", strings.Join(s.Loaded, ", "), time
+	case s.Pushed != nil && s.Output.Path == "":
+		return "pushed", "%s, in %s", strings.Join(s.Tags, ", "), time
 	}
 	return "written", "%s, in %s", to, time
 }
@@ -221,24 +232,25 @@ func (s *summary) MarshalJSON() ([]byte, error) {
 		layers = append(layers, layer{l.MediaType, l.Digest.String(), l.Size, l.DiffID.String()})
 	}
 	return json.Marshal(struct {
-		Tags       []string    `json:"tags,omitempty"`
-		Platform   string      `json:"platform"`
-		Programs   []string    `json:"programs"`
-		Loaders    []string    `json:"loaders,omitempty"`
-		Libraries  []string    `json:"libraries,omitempty"`
-		Paths      int         `json:"paths"`
-		Size       int64       `json:"size"`
-		Privileged []string    `json:"privileged,omitempty"`
-		Notes      []string    `json:"notes,omitempty"`
-		Base       string      `json:"base,omitempty"`
-		Output     destination `json:"output"`
-		DryRun     bool        `json:"dryRun,omitempty"`
-		ImageID    string      `json:"imageId,omitempty"`
-		Manifest   string      `json:"manifest,omitempty"`
-		Layers     []layer     `json:"layers,omitempty"`
-		Loaded     []string    `json:"loaded,omitempty"`
-		Seconds    float64     `json:"seconds"`
-	}{s.Tags, s.Platform, s.Programs, s.Loaders, s.Libraries, s.Paths, s.Size, s.Special, s.Notes, s.Base, s.Output, s.DryRun,
+		Tags       []string     `json:"tags,omitempty"`
+		Platform   string       `json:"platform"`
+		Programs   []string     `json:"programs"`
+		Loaders    []string     `json:"loaders,omitempty"`
+		Libraries  []string     `json:"libraries,omitempty"`
+		Paths      int          `json:"paths"`
+		Size       int64        `json:"size"`
+		Privileged []string     `json:"privileged,omitempty"`
+		Notes      []string     `json:"notes,omitempty"`
+		Base       string       `json:"base,omitempty"`
+		Output     destination  `json:"output"`
+		Pushed     *pushSummary `json:"pushed,omitempty"`
+		DryRun     bool         `json:"dryRun,omitempty"`
+		ImageID    string       `json:"imageId,omitempty"`
+		Manifest   string       `json:"manifest,omitempty"`
+		Layers     []layer      `json:"layers,omitempty"`
+		Loaded     []string     `json:"loaded,omitempty"`
+		Seconds    float64      `json:"seconds"`
+	}{s.Tags, s.Platform, s.Programs, s.Loaders, s.Libraries, s.Paths, s.Size, s.Special, s.Notes, s.Base, s.Output, s.Pushed, s.DryRun,
 		s.Digests.Image.String(), s.Digests.Manifest.String(), layers, s.Loaded, s.Elapsed.Seconds()})
 }
 

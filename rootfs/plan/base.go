@@ -57,8 +57,11 @@ func baseError(err error) error {
 // fromBase returns the contents of the base's file at a path, "" if it has none.
 func (b *builder) fromBase(name string) (string, error) {
 	real, err := b.tree.RealPath(name)
-	if err != nil || !b.tree.InBase(real) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !b.tree.InBase(real) {
 		return "", nil
+	}
+	if err != nil {
+		return "", plain(err)
 	}
 	data, err := fs.ReadFile(b.tree, real[1:])
 	return string(data), plain(err)
