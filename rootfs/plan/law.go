@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/harvest-oci/harvest/elfdeps"
@@ -12,13 +13,14 @@ import (
 // A LawError says where the tree breaks the law.
 type LawError struct{ Violations []Violation }
 
-// A Violation is a name for which a program would get another file in the image
-// than on the host.
+// A Violation is a name for which a program, or a library of its, would get
+// another file in the image than on the host.
 type Violation struct {
-	Program string // path in the image
-	Name    string // what is asked for
-	Host    string // the file that answers on the host, "" if none does
-	Image   string // the file that would answer in the image, "" if none does
+	Program   string // path in the image
+	Name      string // what is asked for
+	Host      string // the file that answers on the host, "" if none does
+	Image     string // the file that would answer in the image, "" if none does
+	Processor string // the best of glibc-hwcaps that the processor has for this to happen, "" if it happens on all
 }
 
 func (e *LawError) Error() string {
@@ -31,34 +33,47 @@ func (e *LawError) Error() string {
 
 // String says in a line what would go wrong.
 func (v Violation) String() string {
+	where := "in the image "
+	if v.Processor != "" {
+		where += "on " + v.Processor + " "
+	}
 	switch {
 	case v.Image == "":
-		return fmt.Sprintf("in the image %s would not find %s, which is %s on the host", v.Program, v.Name, v.Host)
+		return fmt.Sprintf("%s%s would not find %s, which is %s on the host", where, v.Program, v.Name, v.Host)
 	case v.Host == "":
-		return fmt.Sprintf("in the image %s would load %s as %s, which it does not on the host", v.Program, v.Image, v.Name)
+		return fmt.Sprintf("%s%s would load %s as %s, which it does not on the host", where, v.Program, v.Image, v.Name)
 	}
-	return fmt.Sprintf("in the image %s would load %s as %s instead of the host's %s", v.Program, v.Image, v.Name, v.Host)
+	return fmt.Sprintf("%s%s would load %s as %s instead of the host's %s", where, v.Program, v.Image, v.Name, v.Host)
 }
 
 // checkLaw resolves every program inside the tree, and compares: for every
-// processor, and for those that get libraries of their own.
+// processor, and for those that get libraries of their own. What goes wrong on
+// every processor is not said again of some.
 func (b *builder) checkLaw(ctx context.Context) error {
 	violations, err := b.violations(ctx, Variant{Closure: b.plan.Closure})
+	if err != nil {
+		return err
+	}
 	for _, v := range b.plan.Variants {
+		more, err := b.violations(ctx, v)
 		if err != nil {
-			break
+			return fmt.Errorf("on %s: %w", v.processor(), err)
 		}
-		var more []Violation
-		more, err = b.violations(ctx, v)
-		violations = append(violations, more...)
+		for _, violation := range more {
+			if !slices.Contains(violations, violation) {
+				violation.Processor = v.processor()
+				violations = append(violations, violation)
+			}
+		}
 	}
-	if err == nil && len(violations) > 0 {
-		err = &LawError{violations}
+	if len(violations) > 0 {
+		return &LawError{violations}
 	}
-	return err
+	return nil
 }
 
 // violations returns where the tree breaks the law for one kind of processor.
+// Where it does not, the needs of all programs are met inside the tree.
 func (b *builder) violations(ctx context.Context, v Variant) ([]Violation, error) {
 	r := elfdeps.Resolver{FS: b.tree, Dlopen: b.spec.Dlopen, Hwcaps: v.Hwcaps}
 	inside, err := r.Resolve(ctx, b.plan.Programs...)
@@ -71,6 +86,9 @@ func (b *builder) violations(ctx context.Context, v Variant) ([]Violation, error
 	var violations []Violation
 	for i, program := range v.Closure.Programs {
 		violations = append(violations, compare(program, inside.Programs[i], same)...)
+	}
+	if err != nil && len(violations) == 0 {
+		return nil, fmt.Errorf("inside the image: %w", err)
 	}
 	return violations, nil
 }
@@ -92,38 +110,97 @@ func copies(host *rootfs.Host, want string, tree *rootfs.Tree, got string) bool 
 }
 
 // compare returns the names for which two link maps of one program disagree,
-// the name of the program among them.
+// that of the program among them.
 func compare(host, image *elfdeps.Program, same func(want, got *elfdeps.Object) bool) []Violation {
-	var violations []Violation
-	if w, g := host.Self(), image.Self(); !same(w, g) {
-		violations = append(violations, Violation{image.Name, image.Name, w.Path, g.Path})
+	c := comparison{program: image.Name, same: same, known: make(map[pair]bool), said: make(map[Violation]bool)}
+	self := pair{host.Self(), image.Self()}
+	if !c.agree(self) {
+		c.disagree(image.Name, self)
+		c.pairs = append(c.pairs, self) // what it would load is of interest all the same
 	}
-	want, got := answers(host), answers(image)
-	for _, name := range host.Names() {
-		w, g := want[name], got[name]
-		if g == nil || !same(w, g) {
-			violations = append(violations, Violation{image.Name, name, w.Path, pathOf(g)})
-		}
+	for len(c.pairs) > 0 {
+		next := c.pairs[0]
+		c.pairs = c.pairs[1:]
+		c.needs(next)
 	}
-	for _, name := range image.Names() {
-		if want[name] == nil {
-			violations = append(violations, Violation{image.Name, name, "", got[name].Path})
-		}
-	}
-	return violations
+	return c.violations
 }
 
-// answers returns the object that each name leads to.
-func answers(p *elfdeps.Program) map[string]*elfdeps.Object {
-	found := make(map[string]*elfdeps.Object)
-	for _, o := range p.Objects {
-		for _, n := range o.Needs {
-			if n.Object != nil {
-				found[n.Name] = n.Object
-			}
+// A comparison walks two link maps of one program side by side, from need to
+// need, for a name has an answer for each object that asks.
+type comparison struct {
+	program    string // path in the image
+	same       func(want, got *elfdeps.Object) bool
+	known      map[pair]bool // whether the two are the same, of those compared
+	pairs      []pair        // the same, and their needs are still to be compared
+	violations []Violation
+	said       map[Violation]bool
+}
+
+// A pair is what an edge leads to on the host and in the image, nil if nowhere.
+type pair struct{ host, image *elfdeps.Object }
+
+// agree reports whether the two are the same. The needs of those that are get
+// compared in their turn.
+func (c *comparison) agree(p pair) bool {
+	same, known := c.known[p]
+	if !known {
+		same = c.same(p.host, p.image)
+		c.known[p] = same
+		if same {
+			c.pairs = append(c.pairs, p)
 		}
 	}
-	return found
+	return same
+}
+
+// disagree notes what a name leads to, once.
+func (c *comparison) disagree(name string, p pair) {
+	v := Violation{Program: c.program, Name: name, Host: pathOf(p.host), Image: pathOf(p.image)}
+	if !c.said[v] {
+		c.said[v] = true
+		c.violations = append(c.violations, v)
+	}
+}
+
+// needs compares what the needs of two objects lead to: each with its
+// counterpart, and then those that only the image's object has.
+func (c *comparison) needs(p pair) {
+	inside := p.image.Needs
+	taken := make([]bool, len(inside))
+	for i := range p.host.Needs {
+		n := &p.host.Needs[i]
+		ends := pair{host: n.Object}
+		for j := range inside {
+			if !taken[j] && sameEdge(n, &inside[j]) {
+				taken[j], ends.image = true, inside[j].Object
+				break
+			}
+		}
+		c.ends(n.Name, ends)
+	}
+	for j := range inside {
+		if !taken[j] {
+			c.ends(inside[j].Name, pair{image: inside[j].Object})
+		}
+	}
+}
+
+// ends compares what one need leads to.
+func (c *comparison) ends(name string, p pair) {
+	switch {
+	case p.host == nil && p.image == nil: // it can do without, there and here
+	case p.host == nil || p.image == nil || !c.agree(p):
+		c.disagree(name, p)
+	}
+}
+
+// sameEdge reports whether two needs ask for the same, whatever answers.
+func sameEdge(a, b *elfdeps.Need) bool {
+	if a.Dlopen != nil && b.Dlopen != nil {
+		return slices.Equal(a.Dlopen.Sonames, b.Dlopen.Sonames)
+	}
+	return a.Tag == b.Tag && a.Name == b.Name && a.Dlopen == b.Dlopen
 }
 
 func pathOf(o *elfdeps.Object) string {

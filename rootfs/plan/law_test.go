@@ -121,3 +121,20 @@ func TestEveryViolationIsListed(t *testing.T) {
 		in the image /bin/app would not find /opt/lib/liby.so, which is /opt/lib/liby.so on the host
 	`)
 }
+
+// One name may have several answers: $ORIGIN is another folder for each that
+// asks.
+func TestTheLawHoldsForEachWhoAsksForAName(t *testing.T) {
+	const root = `
+		/lib64/ld.so      elf soname=ld.so glibc=/lib64/:/usr/lib64/
+		/opt/a/app        elf interp=/lib64/ld.so needed=$ORIGIN/libx.so,/opt/p/liba.so
+		/opt/a/libx.so    elf soname=libx.so text=a
+		/opt/p/liba.so    elf soname=liba.so needed=$ORIGIN/libx.so
+		/opt/p/libx.so    elf soname=libx.so text=p
+	`
+	makePlan(t, onDisk(t, root), "--bin /opt/a/app --bare")
+	wantBroken(t, root, "--bin /opt/a/app:/bin/app --bare",
+		"in the image /bin/app would not find $ORIGIN/libx.so, which is /opt/a/libx.so on the host")
+	wantBroken(t, root, "--bin /opt/a/app:/opt/p/app --bare",
+		"in the image /opt/p/app would load /opt/p/libx.so as $ORIGIN/libx.so instead of the host's /opt/a/libx.so")
+}

@@ -59,13 +59,7 @@ func TestTheLawNoticesSabotage(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			host := sabotagedHost(t)
-			p, err := Make(t.Context(), host, Spec{Programs: []Input{{Source: "/bin/app"}}, Bare: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			b := builder{plan: p, host: host, tree: spoilt(t, host, p.Tree, tt.spoil)}
-			err = b.checkLaw(t.Context())
+			err := spoiltLaw(t, sabotaged, Spec{Programs: []Input{{Source: "/bin/app"}}, Bare: true}, tt.spoil)
 			if got, want := text(err), strings.TrimSpace(strings.ReplaceAll(tt.want, "\t", "")); got != want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)
 			}
@@ -73,10 +67,78 @@ func TestTheLawNoticesSabotage(t *testing.T) {
 	}
 }
 
-func sabotagedHost(t *testing.T) *rootfs.Host {
+// namesakes has libraries of one name: for those who look beside themselves,
+// for a program and for its auditor, which have a namespace each.
+const namesakes = `
+	/lib64/ld.so    elf soname=ld.so glibc=/lib/:/lib64/
+	/opt/a/app      elf interp=/lib64/ld.so needed=$ORIGIN/libx.so,/opt/p/liba.so,liby.so runpath=/opt/u audit=/opt/a/aud.so
+	/opt/a/libx.so  elf text=a
+	/opt/p/liba.so  elf soname=liba.so needed=$ORIGIN/libx.so
+	/opt/p/libx.so  elf text=p
+	/opt/u/liby.so  elf soname=liby.so text=u
+	/opt/a/aud.so   elf soname=aud.so needed=liby.so runpath=/opt/y
+	/opt/y/liby.so  elf soname=liby.so text=y
+`
+
+// Whichever of them goes, the others answer under its name.
+func TestTheLawNoticesSabotageOfNamesakes(t *testing.T) {
+	tests := []struct{ gone, want string }{
+		{"/opt/a/libx.so", "in the image /opt/a/app would not find $ORIGIN/libx.so, which is /opt/a/libx.so on the host"},
+		{"/opt/p/libx.so", "in the image /opt/a/app would not find $ORIGIN/libx.so, which is /opt/p/libx.so on the host"},
+		{"/opt/u/liby.so", "in the image /opt/a/app would not find liby.so, which is /opt/u/liby.so on the host"},
+		{"/opt/y/liby.so", "in the image /opt/a/app would not find liby.so, which is /opt/y/liby.so on the host"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.gone, func(t *testing.T) {
+			spec := Spec{Programs: []Input{{Source: "/opt/a/app"}}, Bare: true}
+			err := spoiltLaw(t, namesakes, spec, map[string]string{tt.gone: ""})
+			if text(err) != tt.want {
+				t.Errorf("got:\n%s\nwant:\n%s", text(err), tt.want)
+			}
+			if err := spoiltLaw(t, namesakes, spec, nil); err != nil {
+				t.Errorf("without sabotage: %v", err)
+			}
+		})
+	}
+}
+
+// A tree in which needs are unmet is not right because the host is no better.
+func TestTheLawWantsNeedsMet(t *testing.T) {
+	host := sabotagedHost(t, `
+		/lib64/ld.so   elf soname=ld.so glibc=/lib/:/lib64/
+		/bin/app       elf interp=/lib64/ld.so needed=libgone.so
+	`)
+	p, err := Make(t.Context(), host, Spec{Programs: []Input{{Source: "/bin/app"}}, Bare: true})
+	if err == nil {
+		t.Fatal("no error but a plan")
+	}
+	spec := Spec{Programs: []Input{{Source: "/bin/app"}}, Bare: true}
+	b := builder{plan: p, host: host, spec: spec, tree: &rootfs.Tree{}}
+	if err := b.build(); err != nil {
+		t.Fatal(err)
+	}
+	const want = "inside the image: libgone.so, needed by /bin/app: not found in ld.so.cache (absent or unusable); default directories /lib, /lib64"
+	if err := b.checkLaw(t.Context()); text(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// spoiltLaw returns what the law says of a plan whose tree has been spoilt.
+func spoiltLaw(t *testing.T, root string, spec Spec, spoil map[string]string) error {
+	t.Helper()
+	host := sabotagedHost(t, root)
+	p, err := Make(t.Context(), host, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := builder{plan: p, host: host, spec: spec, tree: spoilt(t, host, p.Tree, spoil)}
+	return b.checkLaw(t.Context())
+}
+
+func sabotagedHost(t *testing.T, root string) *rootfs.Host {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, elftest.MustRoot(t, sabotaged)); err != nil {
+	if err := os.CopyFS(dir, elftest.MustRoot(t, root)); err != nil {
 		t.Fatal(err)
 	}
 	host, err := rootfs.OpenHost(dir)
@@ -114,7 +176,7 @@ func text(err error) string {
 
 // A cancelled context ends the check with its error, not with a plan.
 func TestTheLawIsNotPassedByGivingUp(t *testing.T) {
-	host := sabotagedHost(t)
+	host := sabotagedHost(t, sabotaged)
 	p, err := Make(t.Context(), host, Spec{Programs: []Input{{Source: "/bin/app"}}, Bare: true})
 	if err != nil {
 		t.Fatal(err)

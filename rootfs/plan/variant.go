@@ -15,6 +15,9 @@ type Variant struct {
 	Closure *elfdeps.Closure
 }
 
+// processor names the processor by the best of what it has.
+func (v Variant) processor() string { return v.Hwcaps[0] }
+
 // ResolveVariants returns the variants of a closure that [Resolve] has returned
 // for spec: those in which some program gets another file. There are none unless
 // the spec wants them.
