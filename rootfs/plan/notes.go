@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"debug/elf"
 	"fmt"
 	"io/fs"
 	"path"
@@ -28,8 +29,10 @@ func Notes(host *rootfs.Host, c *elfdeps.Closure) []string {
 		if p.Self().UPX {
 			add("%s is packed with UPX, which hides what it needs; upx -d unpacks it", p.Name)
 		}
-		for _, lib := range ignoredOrigins(host, p) {
-			add("%s runs with privileges, so its loader ignores $ORIGIN and would not find %s", p.Name, lib)
+		if p.Self().Interp != "" && privileged(host, p.Name) {
+			for _, line := range privileges(p) {
+				add("%s runs with privileges, so its loader %s", p.Name, line)
+			}
 		}
 		for _, o := range p.Objects {
 			if rule := workingDirectory(o); rule != "" {
@@ -37,7 +40,7 @@ func Notes(host *rootfs.Host, c *elfdeps.Closure) []string {
 			}
 		}
 	}
-	for _, line := range optional(c) {
+	for _, line := range optional(host, c) {
 		add("%s", line)
 	}
 	return list
@@ -57,42 +60,6 @@ func preloaded(host *rootfs.Host) string {
 	return strings.Join(libs, ", ")
 }
 
-// ignoredOrigins returns the libraries that a program would not find because it
-// is setuid, setgid or has capabilities: there $ORIGIN counts only if it leads to
-// a default directory (ld.so(8), "Secure-execution mode").
-func ignoredOrigins(host *rootfs.Host, p *elfdeps.Program) []string {
-	var libs []string
-	for _, o := range p.Objects {
-		for i := range o.Needs {
-			n := &o.Needs[i]
-			hasOrigin := strings.Contains(n.Rule.Dir, "$ORIGIN") || strings.Contains(n.Rule.Dir, "${ORIGIN}")
-			if n.Object != nil && hasOrigin && !trusted(p.Loader, n.Object.Path) {
-				libs = append(libs, n.Name)
-			}
-		}
-	}
-	if len(libs) == 0 || !privileged(host, p.Name) {
-		return nil
-	}
-	return libs
-}
-
-// trusted reports whether a file lies in a default directory.
-func trusted(l *elfdeps.Loader, file string) bool {
-	return slices.Contains(l.DefaultDirs, path.Dir(path.Clean(file)))
-}
-
-// privileged reports whether the kernel gives a program more rights than whoever
-// starts it has.
-func privileged(host *rootfs.Host, program string) bool {
-	real, err := host.RealPath(program)
-	if err != nil {
-		return false
-	}
-	e, err := host.Entry(real)
-	return err == nil && (e.Mode&(fs.ModeSetuid|fs.ModeSetgid) != 0 || len(e.XAttrs) > 0)
-}
-
 // workingDirectory returns the rule by which an object's needs are looked for in
 // the working directory, "" if there is none.
 func workingDirectory(o *elfdeps.Object) string {
@@ -106,21 +73,58 @@ func workingDirectory(o *elfdeps.Object) string {
 	return ""
 }
 
-// optional says, for each object, what it can do without and is not there.
-func optional(c *elfdeps.Closure) []string {
-	var order []string
-	lacks := make(map[string][]string)
+// optional says what programs start without, and would rather not: together for
+// each object what it may open later.
+func optional(host *rootfs.Host, c *elfdeps.Closure) []string {
+	const gone = ", not found"
+	var lines sentences
 	for _, m := range c.Optional() {
-		if lacks[m.By] == nil {
-			order = append(order, m.By)
+		n := m.Need
+		rejected := func(p elfdeps.Probe) bool {
+			_, err := host.Stat(strings.TrimPrefix(p.Path, "/"))
+			return err == nil
 		}
-		if !slices.Contains(lacks[m.By], m.Need.Name) {
-			lacks[m.By] = append(lacks[m.By], m.Need.Name)
+		switch {
+		case len(n.Lacks) > 0, n.Dlopen == nil && n.Tag != elf.DT_AUXILIARY, slices.ContainsFunc(n.Tried, rejected):
+			lines.add(m.String(), "", "")
+		case n.Dlopen == nil:
+			lines.add(m.By+" can use ", n.Name, gone)
+		case n.Dlopen.Priority == elfdeps.Required:
+			lines.add(m.By+" does not work without ", strings.Join(n.Dlopen.Sonames, " or "), gone)
+		default:
+			lines.add(m.By+" can use ", strings.Join(n.Dlopen.Sonames, " or "), gone)
 		}
 	}
-	lines := make([]string, len(order))
-	for i, by := range order {
-		lines[i] = fmt.Sprintf("%s can use %s, not found", by, strings.Join(lacks[by], ", "))
+	return lines.text()
+}
+
+// sentences are lines with a list in the middle, which grows.
+type sentences struct {
+	order []ends
+	items map[ends][]string
+}
+
+type ends struct{ before, after string }
+
+// add adds an item to the line that begins and ends as given.
+func (s *sentences) add(before, item, after string) {
+	if s.items == nil {
+		s.items = make(map[ends][]string)
+	}
+	e := ends{before, after}
+	if s.items[e] == nil {
+		s.order = append(s.order, e)
+	}
+	if !slices.Contains(s.items[e], item) {
+		s.items[e] = append(s.items[e], item)
+	}
+}
+
+// text returns the lines, in the order in which they were begun.
+func (s *sentences) text() []string {
+	lines := make([]string, len(s.order))
+	for i, e := range s.order {
+		lines[i] = e.before + strings.Join(s.items[e], ", ") + e.after
 	}
 	return lines
 }
