@@ -133,10 +133,23 @@ func TestAppendKeepsWhatIsThere(t *testing.T) {
 }
 
 func TestAppendRefusesNamesThatMachinesOrderDifferently(t *testing.T) {
-	for _, name := range []string{"libä.so", "lib\x80.so", "liba.so.1234567890", "lib\x00.so"} {
+	for _, name := range []string{"libä.so", "lib\x80.so", "liba.so.2147483648", "liba-20260101123456.so", "lib\x00.so"} {
 		c := ldcache.Cache{Entries: []ldcache.Entry{{Name: name, Path: "/x"}}}
-		if data, err := c.Append(nil, binary.LittleEndian); err == nil {
+		if data, err := c.Append(nil, binary.LittleEndian); err == nil || ldcache.Sortable(name) {
 			t.Errorf("%q: got %d bytes, want an error", name, len(data))
+		}
+	}
+}
+
+func TestAppendWritesNamesWithGreatNumbers(t *testing.T) {
+	for _, name := range []string{"liba-2147483647.so", "libx-1700000000.so", "lib000000000000000000000001.so", "lib2147483647-2147483647"} {
+		c := ldcache.Cache{Entries: []ldcache.Entry{{Name: "liba.so", Path: "/a"}, {Name: name, Path: "/x"}, {Name: "liba-9.so", Path: "/9"}}}
+		again, err := ldcache.Parse(write(t, &c, binary.LittleEndian), binary.LittleEndian)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := again.Lookup(name); len(got) != 1 || got[0].Path != "/x" || !ldcache.Sortable(name) {
+			t.Errorf("%s: got\n%s", name, entriesText(got))
 		}
 	}
 }

@@ -44,6 +44,11 @@ func trees() map[string]string {
 			/lib64/lib9.so elf soname=lib9.so
 			/lib64/lib10.so elf soname=lib10.so
 			/lib64/lib.so elf soname=lib.so`,
+		"great numbers": conf + `
+			/lib64/libx-1700000000.so elf soname=libx-1700000000.so
+			/lib64/libx-2147483647.so elf soname=libx-2147483647.so
+			/lib64/libx-999999999.so elf soname=libx-999999999.so
+			/lib64/libx-00000000000000000008.so elf soname=libx-00000000000000000008.so`,
 		"yaml": conf + `
 			/lib64/libyaml-0.so.2.0.9 elf soname=libyaml-0.so.2
 			/lib64/libyaml-cpp.so.0.8.0 elf soname=libyaml-cpp.so.0.8`,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 	"strings"
@@ -14,12 +15,11 @@ import (
 // in nothing but their path kept in the order given, strings shared where one is
 // the tail of another. The order of c.Entries is left alone.
 //
-// A name that the search would not order the same way on every machine (a byte
-// above 0x7f, a number over 2147483647) is an error.
+// A name that is not [Sortable] is an error.
 func (c *Cache) Append(b []byte, order binary.AppendByteOrder) ([]byte, error) {
 	for _, e := range c.Entries {
-		if err := checkName(e.Name); err != nil {
-			return nil, err
+		if !Sortable(e.Name) {
+			return nil, fmt.Errorf("%q cannot be in an ld.so.cache: its place in the order depends on the machine", e.Name)
 		}
 	}
 	entries := slices.Clone(c.Entries)
@@ -66,18 +66,24 @@ func number(s string) (n int32, rest string) {
 	return n, s
 }
 
-func checkName(name string) error {
-	run := 0
+// Sortable reports whether the loader's search gives a name the same place in the
+// order on every machine: it has no byte above 0x7f, which is negative on some, and
+// no number over 2147483647.
+func Sortable(name string) bool {
+	n := int64(0)
 	for i := range len(name) {
-		run++
-		if !digit(name[i]) {
-			run = 0
-		}
-		if name[i] >= 0x80 || name[i] == 0 || run > 9 {
-			return fmt.Errorf("%q cannot be in an ld.so.cache: its place in the order depends on the machine", name)
+		switch c := name[i]; {
+		case c >= 0x80 || c == 0:
+			return false
+		case !digit(c):
+			n = 0
+		default:
+			if n = n*10 + int64(c-'0'); n > math.MaxInt32 {
+				return false
+			}
 		}
 	}
-	return nil
+	return true
 }
 
 // byName is the order of entries in the file (compare in glibc's cache.c).
