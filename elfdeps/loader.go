@@ -91,7 +91,7 @@ func (l *Loader) lookUp(name string) found {
 	var best found
 	rank := len(l.hwcaps) + 1
 	for _, e := range l.Cache.Lookup(name) {
-		if e.Flags != l.abi.cache && e.Flags != l.abi.alsoCache {
+		if e.Flags != l.abi.cache && (e.Flags == 0 || e.Flags != l.abi.alsoCache) {
 			continue
 		}
 		r := slices.Index(l.hwcaps, e.HwcapName)
