@@ -119,7 +119,7 @@ func Parse(data []byte, order binary.ByteOrder) (*Cache, error) {
 	for b := data[headerSize:]; n > 0; b, n = b[entrySize:], n-1 {
 		e, ok := p.entry(b, hwcaps)
 		if !ok {
-			return nil, fmt.Errorf("%w: a string lies outside the file", ErrFormat)
+			return nil, fmt.Errorf("%w: a string lies outside the file or is longer than a path can be", ErrFormat)
 		}
 		c.Entries = append(c.Entries, e)
 	}
@@ -177,12 +177,17 @@ func (p *parser) entry(b []byte, hwcaps []string) (Entry, bool) {
 	return e, ok1 && ok2
 }
 
-// str returns the NUL-terminated string at off.
+// maxString bounds a string with its end: PATH_MAX.
+const maxString = 4096
+
+// str returns the NUL-terminated string at off. It may be that of a million
+// entries, so a length that nobody could use is not looked for.
 func (p *parser) str(off uint32) (string, bool) {
 	if uint64(off) >= uint64(len(p.text)) {
 		return "", false
 	}
-	s, _, ok := strings.Cut(p.text[off:], "\x00")
+	rest := p.text[off:]
+	s, _, ok := strings.Cut(rest[:min(len(rest), maxString)], "\x00")
 	return s, ok
 }
 

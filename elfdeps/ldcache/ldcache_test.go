@@ -242,6 +242,16 @@ func TestParseRefusesWhatTheLoaderIgnores(t *testing.T) {
 	}
 }
 
+// One string can serve all entries, each of which would have to find its end.
+func TestParseRefusesStringsThatNoPathIsAsLongAs(t *testing.T) {
+	for length, ok := range map[int]bool{4095: true, 4096: false, 1 << 20: false} {
+		c := ldcache.Cache{Entries: []ldcache.Entry{{Name: "liba.so", Path: strings.Repeat("x", length)}}}
+		if _, err := ldcache.Parse(write(t, &c, binary.LittleEndian), binary.LittleEndian); (err == nil) != ok {
+			t.Errorf("%d bytes: got %v", length, err)
+		}
+	}
+}
+
 // Byte 28 was always 0 before glibc 2.33.
 func TestParseTakesACacheThatSaysNoByteOrder(t *testing.T) {
 	data := cacheOf(t, "liba.so=/liba.so")
@@ -273,6 +283,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(cacheOf(f, traps+" compat"), false)
 	f.Add(cacheOf(f, "big liba.so=/liba.so"), true)
 	f.Add(cacheOf(f, ""), false)
+	f.Add(cacheOf(f, "liba.so=/"+strings.Repeat("x", 4096)), false)
 	f.Fuzz(func(t *testing.T, data []byte, big bool) {
 		var order interface {
 			binary.ByteOrder
