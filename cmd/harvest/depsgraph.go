@@ -108,7 +108,7 @@ func (g *grapher) node(key, label string, kind nodeKind) int {
 }
 
 // edge returns the edge of a need, without a label if the library was loaded
-// already.
+// already under that name.
 func (g *grapher) edge(o *elfdeps.Object, n elfdeps.Need) graphEdge {
 	e := graphEdge{from: g.file(o.Path), later: n.Dlopen != nil}
 	if n.Object == nil {
@@ -116,9 +116,9 @@ func (g *grapher) edge(o *elfdeps.Object, n elfdeps.Need) graphEdge {
 		e.label = "not found"
 	} else {
 		e.to = g.file(n.Object.Path)
-	}
-	if brings(n) {
-		e.label = n.Rule.String()
+		if n.Rule.Kind != elfdeps.RuleLoaded {
+			e.label = n.Rule.String()
+		}
 	}
 	if kind := needKind(n); kind != "" {
 		e.label = strings.TrimPrefix(e.label+"; "+kind, "; ")

@@ -50,6 +50,7 @@ type jsonNeed struct {
 	Name   string      `json:"name"`
 	Tag    string      `json:"tag"`
 	Path   string      `json:"path,omitempty"`
+	Loads  bool        `json:"loads,omitempty"`
 	Rule   jsonRule    `json:"rule"`
 	Dlopen *jsonDlopen `json:"dlopen,omitempty"`
 	Lacks  []string    `json:"lacks,omitempty"`
@@ -154,7 +155,7 @@ func newJSONObject(p *elfdeps.Program, o *elfdeps.Object) jsonObject {
 }
 
 func newJSONNeed(p *elfdeps.Program, n elfdeps.Need) jsonNeed {
-	jn := jsonNeed{Name: n.Name, Tag: n.Tag.String(), Rule: newJSONRule(n.Rule), Lacks: n.Lacks}
+	jn := jsonNeed{Name: n.Name, Tag: n.Tag.String(), Loads: n.Loads, Rule: newJSONRule(n.Rule), Lacks: n.Lacks}
 	switch {
 	case n.Dlopen != nil:
 		jn.Tag = "dlopen"

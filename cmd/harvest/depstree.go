@@ -65,18 +65,15 @@ func (t *tree) needs(o *elfdeps.Object, indent string, level int) {
 			}
 		}
 		t.text = append(t.text, '\n')
-		if brings(n) && level != t.depth {
+		if n.Loads && level != t.depth {
 			t.needs(n.Object, indent+below, level+1)
 		}
 	}
 }
 
-// brings reports whether a need is what made the loader open its object.
-func brings(n elfdeps.Need) bool { return n.Object != nil && n.Rule.Kind != elfdeps.RuleLoaded }
-
 // linesBelow counts the lines that a whole tree has below a need.
 func linesBelow(n elfdeps.Need) int {
-	if !brings(n) {
+	if !n.Loads {
 		return 0
 	}
 	lines := len(n.Object.Needs)

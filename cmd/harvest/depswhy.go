@@ -98,7 +98,7 @@ func chainsOf(p *elfdeps.Program) chains {
 			if n.Object == nil || n.Object == p.Self() {
 				continue
 			}
-			if _, known := c[n.Object]; !known || brings(n) {
+			if _, known := c[n.Object]; !known || n.Loads {
 				c[n.Object] = link{o, n}
 			}
 		}
