@@ -174,6 +174,7 @@ func depsRun(ctx context.Context, s streams, o *depsOptions) error {
 		return err
 	}
 	r, err := resolve(ctx, host, spec)
+	r.notes = slices.Concat(libraryPathNotes(host, spec), r.notes)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

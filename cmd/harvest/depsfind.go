@@ -142,11 +142,8 @@ func (o *depsOptions) programsIn(ctx context.Context, host *rootfs.Host, dir str
 	if err != nil {
 		return nil, err
 	}
-	if info, err := host.Stat(fsPath(dir)); err != nil || !info.IsDir() {
-		if err == nil {
-			err = errors.New("not a folder")
-		}
-		return nil, fmt.Errorf("--all-in %s: %w", given, causeOf(err))
+	if err := isFolder(host, dir); err != nil {
+		return nil, fmt.Errorf("--all-in %s: %w", given, err)
 	}
 	w := &walk{ctx: ctx, host: host, seen: make(map[string]bool)}
 	w.folder(fsPath(dir))
@@ -245,6 +242,22 @@ func isLoadable(host *rootfs.Host, name string) (bool, error) {
 		typ = binary.BigEndian.Uint16(head[16:])
 	}
 	return elf.Type(typ) == elf.ET_EXEC || elf.Type(typ) == elf.ET_DYN, nil
+}
+
+// isFolder returns an error if a rooted path leads to no folder.
+func isFolder(host *rootfs.Host, name string) error {
+	real, err := host.RealPath(name)
+	if err != nil {
+		return causeOf(err)
+	}
+	info, err := host.Stat(fsPath(real))
+	if err != nil {
+		return causeOf(err)
+	}
+	if !info.IsDir() {
+		return errors.New("not a folder")
+	}
+	return nil
 }
 
 // fsPath turns a rooted path into a name for an fs.FS.

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -131,6 +132,7 @@ func (s *selection) plan(ctx context.Context, user string, base *base) (*plan.Pl
 	if err != nil {
 		return nil, err
 	}
+	p.Notes = slices.Concat(libraryPathNotes(host, spec), p.Notes)
 	return p, nil
 }
 
@@ -176,21 +178,6 @@ func (s *selection) search(spec *plan.Spec) error {
 	}
 	spec.LibraryPath, err = s.libraryDirs()
 	return err
-}
-
-// libraryDirs splits the library path as the loader splits LD_LIBRARY_PATH.
-func (s *selection) libraryDirs() ([]string, error) {
-	var dirs []string
-	for _, list := range s.libraryPath {
-		for _, dir := range strings.FieldsFunc(list, func(c rune) bool { return c == ':' || c == ';' }) {
-			dir, err := s.hostPath(dir)
-			if err != nil {
-				return nil, err
-			}
-			dirs = append(dirs, dir)
-		}
-	}
-	return dirs, nil
 }
 
 func (s *selection) inputs(flag string, args []string) ([]plan.Input, error) {

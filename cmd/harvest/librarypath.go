@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/harvest-oci/harvest/rootfs"
+	"github.com/harvest-oci/harvest/rootfs/plan"
+)
+
+// libraryDirs splits the library path as the loader splits LD_LIBRARY_PATH.
+func (s *selection) libraryDirs() ([]string, error) {
+	var dirs []string
+	for _, list := range s.libraryPath {
+		elements := strings.FieldsFunc(list, func(c rune) bool { return c == ':' || c == ';' })
+		if len(elements) == 0 {
+			return nil, usagef("--library-path %q names no folder", list)
+		}
+		for _, dir := range elements {
+			dir, err := s.libraryDir(dir)
+			if err != nil {
+				return nil, err
+			}
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs, nil
+}
+
+// libraryDir returns the rooted path of an element of the library path. One that
+// begins with a token, as $ORIGIN, is rooted by the loader; and what ".." leads
+// to depends on links, which the loader follows.
+func (s *selection) libraryDir(dir string) (string, error) {
+	if strings.HasPrefix(dir, "$") {
+		return dir, nil
+	}
+	rooted, err := s.hostPath(dir)
+	if err != nil || !slices.Contains(strings.Split(dir, "/"), "..") {
+		return rooted, err
+	}
+	if !strings.HasPrefix(dir, "/") {
+		if rooted, err = s.hostPath("."); err != nil {
+			return "", err
+		}
+		dir = strings.TrimSuffix(rooted, "/") + "/" + dir
+	}
+	return dir, nil
+}
+
+// libraryPathNotes tells which elements of the library path are no folders. The
+// loader passes over them.
+func libraryPathNotes(host *rootfs.Host, spec plan.Spec) []string {
+	var notes []string
+	for _, dir := range spec.LibraryPath {
+		if strings.Contains(dir, "$") { // it differs from program to program
+			continue
+		}
+		err := isFolder(host, dir)
+		if note := fmt.Sprintf("--library-path %s: %v", dir, err); err != nil && !slices.Contains(notes, note) {
+			notes = append(notes, note)
+		}
+	}
+	return notes
+}
