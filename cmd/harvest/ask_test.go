@@ -22,7 +22,7 @@ func TestADifferenceThatNothingExplainsIsAnError(t *testing.T) {
 		t.Errorf("got exit code %d, want %d", got, exitUnresolved)
 	}
 	out.Reset()
-	complain(&out, &disagreeError{2})
+	complain(&out, newRootCmd(streams{}), &disagreeError{2})
 	want = "harvest: error: 2 of the differences from what the loader says are not explained\n" +
 		"harvest: hint: please report them, with what harvest deps --json prints\n"
 	if out.String() != want {

@@ -54,7 +54,7 @@ func run(ctx context.Context, s streams, args []string) int {
 	cmd.SetArgs(args)
 	cmd.SetOut(s.out)
 	cmd.SetErr(s.err)
-	err := cmd.ExecuteContext(ctx)
+	verb, err := cmd.ExecuteContextC(ctx)
 	if err == nil {
 		err = out.err
 	}
@@ -64,7 +64,7 @@ func run(ctx context.Context, s streams, args []string) int {
 	if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	complain(s.err, err)
+	complain(s.err, verb, err)
 	return exitCode(err)
 }
 

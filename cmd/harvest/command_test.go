@@ -39,6 +39,7 @@ harvest: hint: pipe it (harvest ... -o - | docker load), or write a file with -o
 }
 
 func TestOnlyALinuxRootIsHarvested(t *testing.T) {
+	verb := newRootCmd(streams{})
 	for _, test := range []struct {
 		root, goos string
 		want       string
@@ -52,8 +53,8 @@ func TestOnlyALinuxRootIsHarvested(t *testing.T) {
 		if got := strings.TrimPrefix(fmt.Sprint(err), "<nil>"); got != test.want {
 			t.Errorf("checkRoot(%q, %q) = %q, want %q", test.root, test.goos, got, test.want)
 		}
-		if err != nil && hint(err) != "name the folder of a Linux root with --root DIR" {
-			t.Errorf("hint(%v) = %q", err, hint(err))
+		if err != nil && hint(verb, err) != "name the folder of a Linux root with --root DIR" {
+			t.Errorf("hint(%v) = %q", err, hint(verb, err))
 		}
 	}
 }
@@ -73,7 +74,7 @@ func TestComplainSpeaksOfPathsRatherThanOperations(t *testing.T) {
 		{fmt.Errorf("%w: %w", errors.New("both"), syscall.EIO), "both: input/output error"},
 	} {
 		var b strings.Builder
-		complain(&b, test.err)
+		complain(&b, newRootCmd(streams{}), test.err)
 		want := ""
 		for line := range strings.Lines(test.want) {
 			want += "harvest: error: " + strings.TrimSpace(line) + "\n"

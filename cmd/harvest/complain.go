@@ -6,18 +6,20 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+
+	"github.com/spf13/cobra"
 )
 
-// complain prints an error: a line for each thing that is wrong, and what helps
-// below it.
-func complain(w io.Writer, err error) {
+// complain prints an error of a verb: a line for each thing that is wrong, and
+// what helps below it.
+func complain(w io.Writer, verb *cobra.Command, err error) {
 	errs := split(err)
 	for i, e := range errs {
 		for line := range strings.Lines(message(e)) {
 			fmt.Fprintf(w, "harvest: error: %s\n", strings.TrimRight(line, "\n"))
 		}
-		h := hint(e)
-		if h != "" && (i == len(errs)-1 || hint(errs[i+1]) != h) {
+		h := hint(verb, e)
+		if h != "" && (i == len(errs)-1 || hint(verb, errs[i+1]) != h) {
 			for line := range strings.Lines(h) {
 				fmt.Fprintf(w, "harvest: hint: %s\n", strings.TrimRight(line, "\n"))
 			}

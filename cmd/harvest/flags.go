@@ -96,10 +96,23 @@ func checkRoot(root, goos string) error {
 // isTop reports whether a root is the running system's own, however written.
 func isTop(root string) bool { return root != "" && filepath.Clean(root) == "/" }
 
-// flatError is a violation of the law, or a conflict, in the flat layout.
-type flatError struct{ error }
+// dueError is a violation of the law, or a conflict, that is due to something
+// that was given.
+type dueError struct {
+	error
+	to due
+}
 
-func (e *flatError) Unwrap() error { return e.error }
+func (e *dueError) Unwrap() error { return e.error }
+
+// A due is what an error is due to.
+type due int
+
+const (
+	dueToFlat due = iota // --layout flat
+	dueToDST             // another place of a program
+	dueToAdd             // a file that is taken for a library
+)
 
 // plan makes the plan that the flags ask for, upon a base unless that is nil.
 func (s *selection) plan(ctx context.Context, user string, base *base) (*plan.Plan, error) {
@@ -126,20 +139,41 @@ func (s *selection) plan(ctx context.Context, user string, base *base) (*plan.Pl
 		err = lookElsewhere(ctx, host, err)
 		return err
 	})
-	if spec.Layout == plan.Flat && dueToLayout(err) {
-		err = &flatError{err}
-	}
 	if err != nil {
-		return nil, err
+		return nil, blame(spec, err)
 	}
 	p.Notes = slices.Concat(libraryPathNotes(host, spec), p.Notes)
 	return p, nil
 }
 
-func dueToLayout(err error) bool {
+// blame returns an error with what it is due to, if that can be told.
+func blame(spec plan.Spec, err error) error {
 	var law *plan.LawError
 	var conflict *rootfs.ConflictError
-	return errors.As(err, &law) || errors.As(err, &conflict)
+	switch {
+	case errors.As(err, &law) && spec.Layout == plan.Flat,
+		errors.As(err, &conflict) && spec.Layout == plan.Flat && isLibrary(conflict.Want):
+		return &dueError{err, dueToFlat}
+	case law == nil:
+		return err
+	}
+	for _, v := range law.Violations {
+		switch {
+		case slices.ContainsFunc(spec.Files, func(in plan.Input) bool { return isFor(in, path.Clean(v.Image)) }):
+			return &dueError{err, dueToAdd}
+		case slices.ContainsFunc(spec.Programs, func(in plan.Input) bool { return in.Dest == v.Program }):
+			return &dueError{err, dueToDST}
+		}
+	}
+	return err
+}
+
+func isLibrary(e *rootfs.Entry) bool { return len(e.Why) > 0 && e.Why[0].Kind == "library" }
+
+// isFor reports whether an input is what lies at a path of the image.
+func isFor(in plan.Input, name string) bool {
+	dest := cmp.Or(in.Dest, in.Source)
+	return name == dest || strings.HasPrefix(name, strings.TrimSuffix(dest, "/")+"/")
 }
 
 // spec returns what the flags ask for.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/engine"
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/elfdeps/ldso"
@@ -30,12 +32,11 @@ var sentinelHints = []struct {
 	{errEpoch, "unset it, or give it as date +%s does"},
 	{errNoMatch, "quote patterns, or the shell takes them; * stands for no slash, and they are matched below --root"},
 	{errNoneELF, "without a pattern, harvest says of each file what it is"},
-	{errBelowRoot, "paths are taken below --root: --root R --bin /usr/bin/bash is R/usr/bin/bash"},
+	{errBelowRoot, "paths are taken below --root: with --root R, /usr/bin/bash is R/usr/bin/bash"},
 	{errRelative, "DST must be absolute, as in bash:/bin/sh"},
 	{errNotLinux, "name the folder of a Linux root with --root DIR"},
 	{errIsFolder, "name a file in it; -o type=oci,dest=DIR and -o type=rootfs,dest=DIR write folders"},
 	{errNotEmpty, "name a folder that is not there yet, or an empty one; an OCI layout is replaced if it holds nothing but these images"},
-	{elfdeps.ErrNotELF, "--add ships files that are no programs"},
 	{rootfs.ErrChanged, "run harvest again when nothing writes to it"},
 	{engine.ErrUnreachable, "without --load, harvest writes a file for docker load -i"},
 	{registry.ErrPlainHTTP, "--plain-http speaks it, to a registry in a network that you trust"},
@@ -45,17 +46,17 @@ var sentinelHints = []struct {
 	{fs.ErrPermission, "run harvest as a user who may read and write there"},
 }
 
-// hint returns the advice for an error, "" if there is none. This is the one
-// place where advice is given.
-func hint(err error) string {
+// hint returns the advice for an error of a verb, "" if there is none. This is
+// the one place where advice is given.
+func hint(verb *cobra.Command, err error) string {
 	var (
 		program  *plan.NotFoundError
 		user     *plan.UnknownUserError
-		law      *plan.LawError
 		missing  *elfdeps.MissingError
 		script   *elfdeps.ScriptError
-		conflict *rootfs.ConflictError
 		base     *plan.BaseError
+		due      *dueError
+		conflict *rootfs.ConflictError
 		access   *plan.AccessError
 		refused  *ldso.RefusedError
 		disagree *disagreeError
@@ -71,16 +72,20 @@ func hint(err error) string {
 		return "give its path, as in /opt/app/bin/" + program.Name
 	case errors.As(err, &user):
 		return "a numeric -u UID[:GID] needs no entry in the image"
-	case errors.As(err, &law):
-		return lawHint(err)
 	case errors.As(err, &missing):
 		return missingHint(err, missing)
-	case errors.As(err, &script):
+	case errors.As(err, &script) && has(verb, "add"):
 		return "ship its interpreter with --bin and the script itself with --add"
+	case errors.As(err, &script):
+		return "what the kernel starts is its interpreter: name that"
+	case errors.Is(err, elfdeps.ErrNotELF) && has(verb, "add"):
+		return "--add ships files that are no programs"
 	case errors.As(err, &base):
 		return "a base with the same version of it, such as one of this system's own release, has no need of another; nor has a static program"
+	case errors.As(err, &due):
+		return due.to.hint()
 	case errors.As(err, &conflict):
-		return conflictHint(err, conflict)
+		return "give one of them another place with SRC:DST"
 	case errors.As(err, &access):
 		return "give it a place that is open to all with SRC:DST, or change its mode"
 	case errors.As(err, &refused):
@@ -104,10 +109,15 @@ func hint(err error) string {
 		}
 	}
 	if errors.As(err, &usage) {
-		return "harvest --help lists the flags"
+		for verb.Hidden {
+			verb = verb.Parent()
+		}
+		return verb.CommandPath() + " --help lists the flags"
 	}
 	return ""
 }
+
+func has(verb *cobra.Command, flag string) bool { return verb.Flags().Lookup(flag) != nil }
 
 // statusHint is advice on what a registry answers.
 func statusHint(code int) string {
@@ -122,14 +132,17 @@ func statusHint(code int) string {
 	return ""
 }
 
-const hostLayoutHint = "--layout host, the default, keeps every library where it was found"
-
-func lawHint(err error) string {
-	var flat *flatError
-	if errors.As(err, &flat) {
-		return hostLayoutHint
+// hint is the advice on an error that is due to what was given.
+func (d due) hint() string {
+	switch d {
+	case dueToFlat:
+		return "--layout host, the default, keeps every library where it was found"
+	case dueToDST:
+		return "a program that looks beside itself ($ORIGIN) needs its own place: leave :DST out"
+	case dueToAdd:
+		return "--add ships the other file: leave it out, or give it another place with SRC:DST"
 	}
-	return "a program that looks beside itself ($ORIGIN) needs its own place: leave :DST out"
+	panic("BUG: an error that is due to nothing")
 }
 
 func missingHint(err error, e *elfdeps.MissingError) string {
@@ -147,12 +160,4 @@ func missingHint(err error, e *elfdeps.MissingError) string {
 		return "the program was linked with a newer library than this root has; is --root the root that it was made for?"
 	}
 	return "--library-path DIR names a folder to look in; harvest deps --why " + shellWord(first.Need.Name) + " shows the whole search"
-}
-
-func conflictHint(err error, e *rootfs.ConflictError) string {
-	var flat *flatError
-	if why := e.Want.Why; errors.As(err, &flat) && len(why) > 0 && why[0].Kind == "library" {
-		return hostLayoutHint
-	}
-	return "give one of them another place with SRC:DST"
 }
