@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // complain prints an error of a verb: a line for each thing that is wrong, and
@@ -45,10 +47,14 @@ func split(err error) []error {
 	return errs
 }
 
-// message is the text of an error without the names of operations, which help
-// nobody: "open /x: permission denied" is "/x: permission denied", and the
+// message is the text of an error without the names of functions and operations,
+// which help nobody: "open /x: permission denied" is "/x: permission denied", and the
 // reason alone where the path has been named before.
 func message(err error) string {
+	var value *pflag.InvalidValueError
+	if errors.As(err, &value) {
+		return valueMessage(value)
+	}
 	text := err.Error()
 	var pe *fs.PathError
 	if !errors.As(err, &pe) {
@@ -63,4 +69,19 @@ func message(err error) string {
 		reason = pe.Path + ": " + reason
 	}
 	return before + reason + after
+}
+
+// valueMessage says what is wrong with the value of a flag.
+func valueMessage(err *pflag.InvalidValueError) string {
+	flag := err.GetFlag()
+	reason := err.Unwrap().Error()
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		reason = "out of range"
+	case errors.Is(err, strconv.ErrSyntax) && flag.Value.Type() == "bool":
+		reason = "neither true nor false"
+	case errors.Is(err, strconv.ErrSyntax):
+		reason = "not a number"
+	}
+	return fmt.Sprintf("--%s %s: %s", flag.Name, err.GetValue(), reason)
 }

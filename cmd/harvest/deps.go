@@ -27,6 +27,7 @@ type depsOptions struct {
 	dot       bool
 	mermaid   bool
 	why       string
+	asksWhy   bool // --why was given, be it empty
 	treeDepth int
 	paths     bool
 	ask       bool
@@ -62,6 +63,7 @@ one to what is opened later, with dlopen.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.programs = args
+			o.asksWhy = cmd.Flags().Changed("why")
 			return depsRun(cmd.Context(), s, o)
 		},
 	}
@@ -103,7 +105,7 @@ type form struct {
 // forms are all there are, the tree last.
 func (o *depsOptions) forms() []form {
 	return []form{
-		{"why", o.why != "", o.printWhy, []string{"path"}},
+		{"why", o.asksWhy, o.printWhy, []string{"path"}},
 		{"list", o.list, printList, nil},
 		{"ask-loader", o.ask, o.printOpinions, nil},
 		{"json", o.json && !o.ask, printClosure, []string{"scan"}},
@@ -115,6 +117,9 @@ func (o *depsOptions) forms() []form {
 
 // form returns the one that is asked for.
 func (o *depsOptions) form() (form, error) {
+	if o.asksWhy && o.why == "" {
+		return form{}, usagef(`--why "" names no library`)
+	}
 	if o.treeDepth < 0 {
 		return form{}, usagef("--tree-depth %d: there are no levels below 1", o.treeDepth)
 	}

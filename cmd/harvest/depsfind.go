@@ -48,6 +48,9 @@ func (o *depsOptions) depsSpec(ctx context.Context, host *rootfs.Host) (spec pla
 // named returns the files that one argument names: itself, or what it matches.
 func (o *depsOptions) named(host *rootfs.Host, given string) ([]string, error) {
 	name := given
+	if name == "" {
+		return nil, usagef(`"" names no program`)
+	}
 	if strings.Contains(name, "/") {
 		var err error
 		if name, err = o.hostPath(name); err != nil {
@@ -138,6 +141,9 @@ func (m *matches) take(name string, lookup bool) {
 // What could not be looked at is an error, beside the others.
 func (o *depsOptions) programsIn(ctx context.Context, host *rootfs.Host, dir string) ([]string, error) {
 	given := dir
+	if given == "" {
+		return nil, usagef(`--all-in "" names no folder`)
+	}
 	dir, err := o.hostPath(dir)
 	if err != nil {
 		return nil, err
