@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"path"
@@ -32,7 +33,8 @@ func lookElsewhere(ctx context.Context, host *rootfs.Host, err error) error {
 	for i, e := range errs {
 		var missing *elfdeps.MissingError
 		if errors.As(e, &missing) {
-			errs[i] = &elsewhereError{e, plan.LookElsewhere(ctx, host, missing.Missing)}
+			files := slices.DeleteFunc(slices.Clone(missing.Missing), isNoFile)
+			errs[i] = &elsewhereError{e, plan.LookElsewhere(ctx, host, files)}
 		}
 	}
 	if len(errs) == 1 {
@@ -40,6 +42,10 @@ func lookElsewhere(ctx context.Context, host *rootfs.Host, err error) error {
 	}
 	return errors.Join(errs...)
 }
+
+// isNoFile reports whether what is missing is not a file but a name, or a library
+// of that name among those that are loaded.
+func isNoFile(m elfdeps.Missing) bool { return m.Need.Name == "" || m.Need.Tag == elf.DT_VERNEED }
 
 // maxElsewhereHints is how many libraries' whereabouts a hint tells.
 const maxElsewhereHints = 8

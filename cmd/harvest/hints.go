@@ -1,6 +1,7 @@
 package main
 
 import (
+	"debug/elf"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -156,8 +157,13 @@ func missingHint(err error, e *elfdeps.MissingError) string {
 		return elsewhereHint(elsewhere.found)
 	}
 	first := e.Missing[0]
-	if len(first.Need.Lacks) > 0 {
+	switch {
+	case len(first.Need.Lacks) > 0:
 		return "the program was linked with a newer library than this root has; is --root the root that it was made for?"
+	case first.Need.Tag == elf.DT_VERNEED:
+		return "the program was linked with a library of that name; is --root the root that it was made for?"
+	case isNoFile(first):
+		return ""
 	}
 	return "--library-path DIR names a folder to look in; harvest deps --why " + shellWord(first.Need.Name) + " shows the whole search"
 }
