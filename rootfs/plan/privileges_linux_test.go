@@ -74,7 +74,7 @@ func TestNotesOnPrivilegesAreTrue(t *testing.T) {
 // openDir returns a folder that everybody may read, with others in it.
 func openDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "harvest")
+	dir, err := os.MkdirTemp("", "harvest") //nolint:usetesting // what t.TempDir makes is closed to others
 	if err != nil {
 		t.Fatal(err)
 	}

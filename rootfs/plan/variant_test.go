@@ -110,7 +110,7 @@ func TestWhatIsOpenedLaterIsInTheImage(t *testing.T) {
 		libp.so /opt/p/libp.so
 		libb.so /lib64/libb.so
 	`)
-	same(t, p.Notes[0], "/bin/late can use libgone.so, not found")
+	same(t, p.Notes[0], "/bin/late does not work without libgone.so, not found")
 	p = makePlan(t, onDisk(t, root), "--bin /bin/late --bare --dlopen required")
 	same(t, below(listing(p), "/opt"), "")
 	p = makePlan(t, onDisk(t, root), "--bin /bin/late --bare")
