@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"path"
@@ -40,7 +41,7 @@ func (b *builder) pathFile(l *elfdeps.Loader) error {
 	if b.spec.Layout == Flat {
 		dirs = []string{flatLibraries}
 	} else {
-		for n := range b.needs(l) {
+		for _, n := range b.needs(l) {
 			if dir := path.Dir(n.Object.Path); n.Rule.Kind == elfdeps.RuleLibraryPath && !slices.Contains(dirs, dir) {
 				dirs = append(dirs, dir)
 			}
@@ -80,6 +81,9 @@ func (b *builder) cache(l *elfdeps.Loader) error {
 	} else {
 		b.cacheMirror(c, l)
 	}
+	// Whoever needs what no index can hold may find it in a default directory all
+	// the same. The law says if not.
+	c.Entries = slices.DeleteFunc(c.Entries, func(e ldcache.Entry) bool { return b.unlisted(e.Name) != nil })
 	if len(c.Entries) == 0 {
 		return nil
 	}
@@ -89,13 +93,34 @@ func (b *builder) cache(l *elfdeps.Loader) error {
 			return err
 		}
 		c = base
+		c.Entries = slices.DeleteFunc(c.Entries, func(e ldcache.Entry) bool { return b.unlisted(e.Name) != nil && b.byDefault(l, e) })
 	}
 	data, err := c.Append(nil, b.plan.Arch.ByteOrder())
 	if err != nil {
-		return err
+		return fmt.Errorf("writing %s: %w", l.CachePath, err)
 	}
 	why := rootfs.Reason{Kind: "generated", From: l.Path, Text: "index of libraries"}
 	return b.tree.Add(rootfs.File(l.CachePath, 0o644, data).For(why))
+}
+
+// unlisted returns why a name cannot be in an index, nil if it can.
+func (b *builder) unlisted(name string) error {
+	_, err := (&ldcache.Cache{Entries: []ldcache.Entry{{Name: name}}}).Append(nil, b.plan.Arch.ByteOrder())
+	return err
+}
+
+// byDefault reports whether a loader without an index finds the file of an entry.
+func (b *builder) byDefault(l *elfdeps.Loader, e ldcache.Entry) bool {
+	want, err := b.tree.RealPath(e.Path)
+	if err != nil {
+		return true // there is nothing to be found
+	}
+	for _, dir := range l.DefaultDirs {
+		if got, err := b.tree.RealPath(path.Join(dir, e.Name)); err == nil {
+			return got == want
+		}
+	}
+	return false
 }
 
 // cacheMirror lists, in the order in which the loader searched on the host, what
@@ -103,18 +128,21 @@ func (b *builder) cache(l *elfdeps.Loader) error {
 // tree, and what default directories hold beside that. Libraries that only some
 // DT_RPATH or DT_RUNPATH leads to stay private to it.
 func (b *builder) cacheMirror(c *ldcache.Cache, l *elfdeps.Loader) {
-	type key struct{ name, path, hwcap string }
+	type key struct {
+		name, path, hwcap string
+		flags             uint32
+	}
 	have := make(map[key]bool)
 	add := func(e ldcache.Entry) {
-		if k := (key{e.Name, e.Path, e.HwcapName}); !have[k] {
+		if k := (key{e.Name, e.Path, e.HwcapName, e.Flags}); !have[k] {
 			c.Entries = append(c.Entries, e)
 			have[k] = true
 		}
 	}
 	found := func(kind elfdeps.RuleKind) {
-		for n := range b.needs(l) {
+		for p, n := range b.needs(l) {
 			if n.Rule.Kind == kind {
-				add(cacheEntry(n, n.Object.Path))
+				add(cacheEntry(p, n, n.Object.Path))
 			}
 		}
 	}
@@ -132,31 +160,35 @@ func (b *builder) cacheMirror(c *ldcache.Cache, l *elfdeps.Loader) {
 
 // cacheFlat lists every library under every name it is asked for.
 func (b *builder) cacheFlat(c *ldcache.Cache, l *elfdeps.Loader) {
-	have := make(map[string]bool)
-	for n := range b.needs(l) {
+	have := make(map[ldcache.Entry]bool)
+	for p, n := range b.needs(l) {
 		file := flatPath(n)
-		if !strings.Contains(n.Name, "/") && !have[file] && b.holds(file) {
-			c.Entries = append(c.Entries, cacheEntry(n, file))
-			have[file] = true
+		e := cacheEntry(p, n, file)
+		if !strings.Contains(n.Name, "/") && !have[e] && b.holds(file) {
+			c.Entries = append(c.Entries, e)
+			have[e] = true
 		}
 	}
 }
 
-func cacheEntry(n elfdeps.Need, file string) ldcache.Entry {
-	return ldcache.Entry{Flags: n.Object.Arch.CacheFlags(), Name: n.Name, Path: file, HwcapName: n.Object.Hwcap}
+// cacheEntry says where the library is that meets a need of a program. The
+// loader takes what is for its own ABI, which the library, having none of its
+// own, may not say.
+func cacheEntry(p *elfdeps.Program, n elfdeps.Need, file string) ldcache.Entry {
+	return ldcache.Entry{Flags: p.Self().Arch.CacheFlags(), Name: n.Name, Path: file, HwcapName: n.Object.Hwcap}
 }
 
-// needs returns every met need of the programs whose loader looks them up where
-// l does.
-func (b *builder) needs(l *elfdeps.Loader) iter.Seq[elfdeps.Need] {
-	return func(yield func(elfdeps.Need) bool) {
+// needs returns every met need, with its program, of the programs whose loader
+// looks them up where l does.
+func (b *builder) needs(l *elfdeps.Loader) iter.Seq2[*elfdeps.Program, elfdeps.Need] {
+	return func(yield func(*elfdeps.Program, elfdeps.Need) bool) {
 		for c := range b.plan.closures() {
 			for _, p := range c.Programs {
 				if p.Loader == nil || p.Loader.CachePath != l.CachePath || p.Loader.PathFile != l.PathFile {
 					continue
 				}
 				for n := range p.Needs() {
-					if n.Object != nil && !yield(n) {
+					if n.Object != nil && !yield(p, n) {
 						return
 					}
 				}

@@ -1,7 +1,10 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
+
+	"github.com/harvest-oci/harvest/elfdeps/ldcache"
 )
 
 func TestTheCacheHasWhatTheHostsCacheSaysOfTheImagesFiles(t *testing.T) {
@@ -97,4 +100,74 @@ func TestEachLoaderHasItsOwnCache(t *testing.T) {
 		libb.so /lib64/libb.so
 		liba.so /usr/lib64/liba.so
 	`)
+}
+
+// A name that the index cannot hold is found where a default directory has it.
+func TestALibraryWhoseNameNoCacheCanHold(t *testing.T) {
+	const root = merged + `
+		/usr/bin/app  elf interp=/lib64/ld.so needed=libx-17000000000.so,libé.so,libc.so.6
+		/usr/lib/gnu/libx-17000000000.so  elf soname=libx-17000000000.so
+		/usr/lib/gnu/libé.so  elf soname=libé.so
+	`
+	p := makePlan(t, onDisk(t, root), "--bin app")
+	same(t, cacheOf(t, p), "libc.so.6 /lib/gnu/libc.so.6")
+	same(t, below(listing(p), "/usr/lib/gnu/libx", "/usr/lib/gnu/libé"), `
+		/usr/lib/gnu/libx-17000000000.so file 0755
+		/usr/lib/gnu/libé.so file 0755
+	`)
+
+	const elsewhere = merged + `
+		/usr/bin/app  elf interp=/lib64/ld.so needed=libx-17000000000.so,libc.so.6
+		/opt/x/libx-17000000000.so  elf soname=libx-17000000000.so
+	`
+	makePlan(t, onDisk(t, elsewhere), "--bin app --library-path /opt/x --add /opt/x/libx-17000000000.so:/lib/gnu/libx-17000000000.so")
+	wantBroken(t, elsewhere, "--bin app --library-path /opt/x",
+		"in the image /usr/bin/app would not find libx-17000000000.so, which is /opt/x/libx-17000000000.so on the host"+
+			` ("libx-17000000000.so" cannot be in an ld.so.cache: its place in the order depends on the machine)`)
+}
+
+// ldconfig does not mind such names. What a base has of them is found without an
+// index, or else the base's is left alone.
+func TestABaseWhoseCacheHasANameThatNoneCanHold(t *testing.T) {
+	base := strings.Replace(splitBase, "/etc/ld.so.cache", "/old.cache", 1) + `
+		/usr/lib/gnu/libé.so  elf soname=libé.so
+		/opt/libé.so          elf soname=libé.so
+		/etc/ld.so.cache      cache libé.so=DIR/libé.so libls.so=/usr/lib/gnu/libls.so libc.so.6=/lib/gnu/libc.so.6
+	`
+	p, err := planUpon(t, strings.ReplaceAll(base, "DIR", "/usr/lib/gnu"), merged, "--bin bash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, cacheOf(t, p), `
+		libtinfo.so.6 /lib/gnu/libtinfo.so.6
+		libls.so /usr/lib/gnu/libls.so
+		libc.so.6 /lib/gnu/libc.so.6
+	`)
+	if _, err = planUpon(t, strings.ReplaceAll(base, "DIR", "/opt"), merged, "--bin bash"); err == nil {
+		t.Fatal("no error")
+	}
+	same(t, err.Error(), `writing /etc/ld.so.cache: "libé.so" cannot be in an ld.so.cache: its place in the order depends on the machine`)
+}
+
+// The loader takes what has its own ABI, whatever the library is marked with.
+func TestTheCacheHasTheFlagsOfTheLoader(t *testing.T) {
+	p := makePlan(t, onDisk(t, `
+		/bin/app      elf machine=arm flags=0x5000400 interp=/lib/ld.so needed=liba.so
+		/lib/ld.so    elf machine=arm flags=0x5000400 soname=ld.so glibc=/lib/:/usr/lib/
+		/opt/l/liba.so elf machine=arm flags=0x5000000 soname=liba.so needed=libb.so
+		/lib/libb.so  elf machine=arm flags=0x5000000 soname=libb.so
+	`), "--bin app --bare --library-path /opt/l")
+	data := read(t, p.Tree, "etc/ld.so.cache")
+	c, err := ldcache.Parse([]byte(data), p.Arch.ByteOrder())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range c.Entries {
+		if e.Flags != 0x903 {
+			t.Errorf("%s has flags %#x, want 0x903: ELF, libc6, hard float", e.Name, e.Flags)
+		}
+	}
+	if len(c.Entries) != 2 {
+		t.Errorf("%d entries", len(c.Entries))
+	}
 }

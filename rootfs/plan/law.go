@@ -20,6 +20,7 @@ type Violation struct {
 	Name      string // what is asked for
 	Host      string // the file that answers on the host, "" if none does
 	Image     string // the file that would answer in the image, "" if none does
+	Cause     string // why the index of libraries does not help, "" if it could
 	Processor string // the best of glibc-hwcaps that the processor has for this to happen, "" if it happens on all
 }
 
@@ -38,6 +39,8 @@ func (v Violation) String() string {
 		where += "on " + v.Processor + " "
 	}
 	switch {
+	case v.Image == "" && v.Cause != "":
+		return fmt.Sprintf("%s%s would not find %s, which is %s on the host (%s)", where, v.Program, v.Name, v.Host, v.Cause)
 	case v.Image == "":
 		return fmt.Sprintf("%s%s would not find %s, which is %s on the host", where, v.Program, v.Name, v.Host)
 	case v.Host == "":
@@ -85,12 +88,27 @@ func (b *builder) violations(ctx context.Context, v Variant) ([]Violation, error
 	}
 	var violations []Violation
 	for i, program := range v.Closure.Programs {
-		violations = append(violations, compare(program, inside.Programs[i], same)...)
+		for _, v := range compare(program, inside.Programs[i], same) {
+			v.Cause = b.cause(program.Loader, v.Name)
+			violations = append(violations, v)
+		}
 	}
 	if err != nil && len(violations) == 0 {
 		return nil, fmt.Errorf("inside the image: %w", err)
 	}
 	return violations, nil
+}
+
+// cause returns why the index of libraries does not help a loader to find what a
+// name stands for, "" if it could.
+func (b *builder) cause(l *elfdeps.Loader, name string) string {
+	if l == nil || l.CachePath == "" || strings.Contains(name, "/") {
+		return ""
+	}
+	if err := b.unlisted(name); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // copies reports whether the host's file and the tree's are copies of one file,
