@@ -103,10 +103,10 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	if err := spec.Platform.check(p.Closure); err != nil {
 		return p, err
 	}
-	if p.Variants, err = variants(ctx, host, spec, p.Closure); err != nil {
+	p.Notes = Notes(host, p.Closure)
+	if err := p.variants(ctx, host, spec); err != nil {
 		return p, err
 	}
-	p.Notes = Notes(host, p.Closure)
 	b := builder{plan: p, host: host, spec: spec, tree: &rootfs.Tree{}}
 	if spec.Base != nil {
 		if err := b.stack(spec.Base); err != nil {

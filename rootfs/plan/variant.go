@@ -3,7 +3,9 @@ package plan
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/rootfs"
@@ -18,9 +20,26 @@ type Variant struct {
 // processor names the processor by the best of what it has.
 func (v Variant) processor() string { return v.Hwcaps[0] }
 
+// A VariantError means that needs are unmet on a processor and those better than
+// it, though not on every one.
+type VariantError struct {
+	Processor string // the best that it has of glibc-hwcaps: "x86-64-v3"
+	Missing   *elfdeps.MissingError
+}
+
+// Error has a line for each need, as [elfdeps.MissingError] has it.
+func (e *VariantError) Error() string {
+	on := "on " + e.Processor + ": "
+	return on + strings.ReplaceAll(e.Missing.Error(), "\n", "\n"+on)
+}
+
+// Unwrap returns what is missing.
+func (e *VariantError) Unwrap() error { return e.Missing }
+
 // ResolveVariants returns the variants of a closure that [Resolve] has returned
 // for spec: those in which some program gets another file. There are none unless
-// the spec wants them.
+// the spec wants them. With a *[VariantError] comes, last, the variant whose needs
+// are unmet; better processors are not looked at.
 func ResolveVariants(ctx context.Context, host *rootfs.Host, spec Spec, c *elfdeps.Closure) ([]Variant, error) {
 	if !spec.AllHwcaps {
 		return nil, nil
@@ -34,7 +53,6 @@ func variants(ctx context.Context, host *rootfs.Host, spec Spec, c *elfdeps.Clos
 		return nil, nil
 	}
 	var list []Variant
-	var errs []error
 	known := paths(c)
 	levels := c.Programs[0].Self().Arch.Hwcaps()
 	for i := range levels {
@@ -42,13 +60,33 @@ func variants(ctx context.Context, host *rootfs.Host, spec Spec, c *elfdeps.Clos
 		r.Hwcaps = levels[len(levels)-1-i:]
 		v, err := r.Resolve(ctx, spec.sources()...)
 		found := paths(v)
+		if missing := (*elfdeps.MissingError)(nil); errors.As(err, &missing) {
+			return append(list, Variant{r.Hwcaps, v}), &VariantError{r.Hwcaps[0], missing}
+		}
+		if err != nil {
+			return list, err
+		}
 		if another(found, known) {
 			list = append(list, Variant{r.Hwcaps, v})
-			errs = append(errs, err)
 			known = found
 		}
 	}
-	return list, errors.Join(errs...)
+	return list, nil
+}
+
+// variants sets the plan's variants: those in which all needs are met. Better
+// processors than those get what they are given.
+func (p *Plan) variants(ctx context.Context, host *rootfs.Host, spec Spec) error {
+	list, err := variants(ctx, host, spec, p.Closure)
+	if lacks := (*VariantError)(nil); errors.As(err, &lacks) {
+		list = list[:len(list)-1]
+		for line := range strings.SplitSeq(lacks.Missing.Error(), "\n") {
+			p.Notes = append(p.Notes, fmt.Sprintf("the image has no libraries of their own for %s and better processors: %s", lacks.Processor, line))
+		}
+		err = nil
+	}
+	p.Variants = list
+	return err
 }
 
 // paths returns the paths of all files of a closure.

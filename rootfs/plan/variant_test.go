@@ -1,7 +1,12 @@
 package plan_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
+
+	"github.com/harvest-oci/harvest/elfdeps"
+	"github.com/harvest-oci/harvest/rootfs/plan"
 )
 
 const hwcapsRoot = `
@@ -116,6 +121,57 @@ func TestWhatIsOpenedLaterIsInTheImage(t *testing.T) {
 	p = makePlan(t, onDisk(t, root), "--bin /bin/late --bare")
 	if len(p.Notes) > 0 {
 		t.Errorf("notes %q", p.Notes)
+	}
+}
+
+// Where the libraries for a better processor lack something, it gets those of
+// the next worse one, and so do all that are better still.
+func TestLibrariesThatLackSomethingOnBetterProcessorsStayBehind(t *testing.T) {
+	host := onDisk(t, `
+		/bin/app     elf interp=/lib64/ld.so needed=liba.so,libb.so
+		/bin/other   elf interp=/lib64/ld.so needed=libb.so
+		/lib64/ld.so elf soname=ld.so glibc=/lib64/
+		/lib64/liba.so elf soname=liba.so
+		/lib64/libb.so elf soname=libb.so
+		/lib64/glibc-hwcaps/x86-64-v2/liba.so  elf soname=liba.so
+		/lib64/glibc-hwcaps/x86-64-v3/libb.so  elf soname=libb.so needed=libgone.so
+		/lib64/glibc-hwcaps/x86-64-v4/libb.so  elf soname=libb.so text=4
+	`)
+	const where = "libgone.so, needed by /lib64/glibc-hwcaps/x86-64-v3/libb.so: not found in ld.so.cache (absent or unusable); default directory /lib64"
+	p := makePlan(t, host, "--bin /bin/app --bin /bin/other --bare --all-hwcaps")
+	same(t, below(listing(p), "/lib64/"), `
+		/lib64/glibc-hwcaps dir 0755
+		/lib64/glibc-hwcaps/x86-64-v2 dir 0755
+		/lib64/glibc-hwcaps/x86-64-v2/liba.so file 0755
+		/lib64/ld.so file 0755
+		/lib64/liba.so file 0755
+		/lib64/libb.so file 0755
+	`)
+	same(t, strings.Join(p.Notes, "\n"), "the image has no libraries of their own for x86-64-v3 and better processors: "+where)
+
+	s := spec(t, "--bin /bin/app --bin /bin/other --all-hwcaps")
+	list, err := plan.ResolveVariants(t.Context(), host, s, p.Closure)
+	if len(list) != 2 {
+		t.Errorf("%d variants, want that with all and that which lacks something", len(list))
+	}
+	same(t, err.Error(), "on x86-64-v3: "+where)
+	var missing *elfdeps.MissingError
+	if !errors.As(err, &missing) {
+		t.Errorf("%v is no MissingError", err)
+	}
+}
+
+// A file that stops the loader of a better processor is no library of another
+// path.
+func TestAFileThatStopsTheLoaderOfBetterProcessorsStaysBehind(t *testing.T) {
+	p := makePlan(t, onDisk(t, `
+		/bin/app     elf interp=/lib64/ld.so needed=liba.so
+		/lib64/ld.so elf soname=ld.so glibc=/lib64/
+		/lib64/liba.so elf soname=liba.so
+		/lib64/glibc-hwcaps/x86-64-v2/liba.so text "no library"
+	`), "--bin /bin/app --bare --all-hwcaps")
+	if len(p.Variants) > 0 || len(p.Notes) != 1 {
+		t.Errorf("%d variants, notes %q", len(p.Variants), p.Notes)
 	}
 }
 
