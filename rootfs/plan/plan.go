@@ -97,7 +97,7 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	if err != nil {
 		return p, err
 	}
-	if p.Arch, err = architecture(p.Closure); err != nil {
+	if p.Arch, err = spec.Platform.architecture(p.Closure); err != nil {
 		return p, err
 	}
 	if err := spec.Platform.check(p.Closure); err != nil {
@@ -220,16 +220,4 @@ func Find(host fs.FS, name string) (string, error) {
 		}
 	}
 	return "", &NotFoundError{name}
-}
-
-// architecture returns the one that all programs have.
-func architecture(c *elfdeps.Closure) (elfdeps.Arch, error) {
-	first := c.Programs[0]
-	arch := first.Self().Arch
-	for _, p := range c.Programs[1:] {
-		if other := p.Self().Arch; arch.String() != other.String() {
-			return arch, fmt.Errorf("one image cannot be for two platforms: %s is for %v, %s for %v", first.Name, arch, p.Name, other)
-		}
-	}
-	return arch, nil
 }
