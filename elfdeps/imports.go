@@ -21,6 +21,28 @@ func Imports(r io.ReaderAt, size int64, names []string) ([]string, error) {
 
 // imports is Imports for the file that was read last.
 func (d *decoder) imports(names []string) ([]string, error) {
+	return d.among(names, func(symbol []byte) bool {
+		return elf.SectionIndex(d.order.Uint16(symbol[d.shndx:])) == elf.SHN_UNDEF
+	})
+}
+
+// exports is Imports for the symbols that a file has for others.
+func exports(r io.ReaderAt, size int64, names []string) ([]string, error) {
+	d := new(decoder)
+	if _, err := d.read(r, size); err != nil {
+		return nil, err
+	}
+	return d.among(names, func(symbol []byte) bool {
+		info := symbol[d.shndx-2] // st_info, st_other, st_shndx
+		value := symbol[d.word:]  // follows st_name, which is of 4 bytes, and in 64-bit files these three
+		return elf.SectionIndex(d.order.Uint16(symbol[d.shndx:])) != elf.SHN_UNDEF &&
+			elf.ST_BIND(info) != elf.STB_LOCAL && d.number(value) != 0
+	})
+}
+
+// among returns those of names that a symbol has for which is holds, in the order
+// of names.
+func (d *decoder) among(names []string, is func(symbol []byte) bool) ([]string, error) {
 	if d.symtab == 0 || d.strtab == 0 || len(names) == 0 {
 		return nil, nil
 	}
@@ -45,18 +67,18 @@ func (d *decoder) imports(names []string) ([]string, error) {
 			return nil, err
 		}
 		for ; len(b) > 0; b = b[size:] {
-			if name, ok := wanted[uint64(d.order.Uint32(b))]; ok && d.order.Uint16(b[d.shndx:]) == uint16(elf.SHN_UNDEF) {
+			if name, ok := wanted[uint64(d.order.Uint32(b))]; ok && is(b) {
 				found[name] = true
 			}
 		}
 	}
-	var imports []string
+	var list []string
 	for i, name := range names {
 		if found[i] {
-			imports = append(imports, name)
+			list = append(list, name)
 		}
 	}
-	return imports, nil
+	return list, nil
 }
 
 // find returns where in the string table at base each of names begins, be it as

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"path"
@@ -96,7 +97,7 @@ func muslSplit(list string) []searchDir {
 func (m *linkMap) followMusl(o *Object, dep Dependency) Need {
 	n := Need{Dependency: dep}
 	if muslReserved(dep.Name) || dep.Name == m.loader.Path {
-		m.beLoader(&n, RuleBuiltin)
+		m.beLoader(&n, Rule{Kind: RuleBuiltin})
 		return n
 	}
 	searched := !strings.Contains(dep.Name, "/")
@@ -127,9 +128,9 @@ func muslReserved(name string) bool {
 }
 
 // beLoader meets a need with the loader.
-func (m *linkMap) beLoader(n *Need, kind RuleKind) {
+func (m *linkMap) beLoader(n *Need, rule Rule) {
 	if m.rtld != nil {
-		n.Object, n.Rule = m.rtld, Rule{Kind: kind}
+		n.Object, n.Rule = m.rtld, rule
 		m.enlist(m.rtld)
 	}
 }
@@ -141,8 +142,8 @@ func (m *linkMap) attemptMusl(n *Need, o *Object, file string, rule Rule) (end b
 	if c == nil {
 		return end
 	}
-	if m.isMusl(file, c) {
-		m.beLoader(n, rule.Kind)
+	if m.isLibc(file, c) {
+		m.beLoader(n, rule)
 		return true
 	}
 	n.Rule, n.Object = rule, m.files[c.id]
@@ -172,14 +173,23 @@ func (m *linkMap) muslRejects(c *candidate) (reason string, fatal bool) {
 	return "", false
 }
 
-// isMusl reports whether a file is a copy of libc, in whose place the loader
-// puts itself. libc needs nothing, so few files have to be read for that.
-func (m *linkMap) isMusl(file string, c *candidate) bool {
-	if len(c.file.Needed) > 0 || c.file.Interp != "" {
-		return false
-	}
-	data, err := m.contents(file, maxLoader)
-	return err == nil && libcOf(data) == musl
+// isLibc reports whether a file is some libc, be it another one, in whose place
+// the loader puts itself. It goes by the symbols that musl goes by.
+func (m *linkMap) isLibc(file string, c *candidate) bool {
+	return m.libcs.get(c.file, func() bool {
+		f, info, err := m.openRegular(file)
+		if err != nil {
+			return false
+		}
+		defer f.Close()
+		at, ok := f.(io.ReaderAt)
+		if !ok {
+			return false
+		}
+		names := []string{"__libc_start_main", "stdin"}
+		found, err := exports(at, info.Size(), names)
+		return err == nil && len(found) == len(names)
+	})
 }
 
 // muslPlaces returns where the loader looks for a name that o needs, in order:

@@ -98,6 +98,7 @@ type search struct {
 	mention     bool
 	loaders     memo[loaderKey, loaderOrError]
 	names       memo[*File, []nameAt]
+	libcs       memo[*File, bool]
 	linkMaps    sync.Pool // of *linkMap, which are idle
 }
 
