@@ -71,7 +71,7 @@ func (c *conf) include(pattern, dir string) {
 func (c *conf) add(dir string) {
 	dir, _, _ = strings.Cut(dir, "=")
 	dir = strings.TrimRight(dir, "/ \t")
-	if path.IsAbs(dir) && !slices.Contains(c.dirs, dir) {
+	if path.IsAbs(dir) && len(c.dirs) < maxDirs && !slices.Contains(c.dirs, dir) {
 		c.dirs = append(c.dirs, dir)
 	}
 }

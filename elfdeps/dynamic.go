@@ -2,6 +2,7 @@ package elfdeps
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"strings"
 )
@@ -55,6 +56,30 @@ func (d *decoder) dynamic(f *File, s segment) error {
 	d.versions.setIn(f, names[entries:], versions)
 	if f.HasRunpath {
 		f.Rpath = ""
+	}
+	return f.bound()
+}
+
+// bound returns an error for a file that makes its loader search without end: what
+// it names is looked for in every element of its path, and each look is remembered.
+func (f *File) bound() error {
+	names := 0
+	for _, dep := range f.Needed {
+		if names++; dep.Tag == elf.DT_AUDIT || dep.Tag == elf.DT_DEPAUDIT {
+			names += strings.Count(dep.Name, ":")
+		}
+	}
+	if names > maxNeeded {
+		return damaged("names of more than %d other objects", maxNeeded)
+	}
+	list := cmp.Or(f.Runpath, f.Rpath)
+	dirs := 1 + strings.Count(list, ":") + strings.Count(list, "\n")
+	if dirs > maxDirs {
+		return damaged("a search path of more than %d directories", maxDirs)
+	}
+	const probe = 256 // bytes about, besides the path
+	if size := names * (len(list) + dirs*probe); size > maxPlaces {
+		return damaged("%d names to be looked for in %d directories", names, dirs)
 	}
 	return nil
 }

@@ -27,10 +27,14 @@ func damaged(format string, args ...any) error {
 const (
 	headSize    = 8192    // one read that holds the headers and PT_INTERP, and of small programs all names
 	maxDynamic  = 1 << 16 // entries of a dynamic section
-	maxInterp   = 4096    // bytes of PT_INTERP: PATH_MAX
+	maxInterp   = maxPath // bytes of PT_INTERP
 	maxNames    = 1 << 20 // bytes of all names together
 	windowSize  = 1 << 16 // bytes of a string table that are read at once
 	stringGuess = 512     // bytes read past the offset of the last string
+	maxNeeded   = 4096    // names of other objects
+	maxDirs     = 1024    // elements of a search path, be it that of a file or of the system
+	maxPath     = 4096    // bytes of a path that can be opened, and its end: PATH_MAX
+	maxPlaces   = 1 << 26 // bytes of all places together where the names may be looked for in the search path
 )
 
 // A File is what one ELF file tells the kernel and the loader about itself,

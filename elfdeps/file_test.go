@@ -9,6 +9,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -228,6 +229,44 @@ func TestReadBoundsTheLengthOfNames(t *testing.T) {
 	}
 }
 
+// The loader looks for each name in each element of the path, and so does Resolve,
+// which also remembers where.
+func TestReadBoundsTheSearchThatAFileAsksFor(t *testing.T) {
+	needed := func(n int) []elftest.Dyn {
+		return slices.Repeat([]elftest.Dyn{{Tag: elf.DT_NEEDED, Str: "liba.so"}}, n)
+	}
+	entry := func(tag elf.DynTag, n int, element string) elftest.Dyn {
+		return elftest.Dyn{Tag: tag, Str: strings.TrimSuffix(strings.Repeat(element, n), element[len(element)-1:])}
+	}
+	for _, tt := range []struct {
+		name, want string
+		dynamic    []elftest.Dyn
+	}{
+		{"as many names as can be", "", needed(4096)},
+		{"one name more", "names of more than 4096 other objects", needed(4097)},
+		{"auditors, of which one entry can hold many", "names of more than 4096 other objects", append(needed(1), entry(elf.DT_AUDIT, 4096, "a:"))},
+		{"as many directories as can be", "", append(needed(8), entry(elf.DT_RUNPATH, 1024, "/a:"))},
+		{"one directory more", "a search path of more than 1024 directories", append(needed(8), entry(elf.DT_RUNPATH, 1025, "/a:"))},
+		{"one directory more, for musl", "a search path of more than 1024 directories", append(needed(8), entry(elf.DT_RPATH, 1025, "/a\n"))},
+		{"a path that does not count", "", append(needed(8), entry(elf.DT_RPATH, 1025, "/a:"), entry(elf.DT_RUNPATH, 1, "/a:"))},
+		{"what large programs have", "", append(needed(400), entry(elf.DT_RUNPATH, 400, "$ORIGIN/../lib/a/directory/of/a/large/program:"))},
+		{"many of both", "1000 names to be looked for in 1000 directories", append(needed(1000), entry(elf.DT_RUNPATH, 1000, "/a:"))},
+		{"many names, long directories", "1000 names to be looked for in 100 directories",
+			append(needed(1000), entry(elf.DT_RUNPATH, 100, strings.Repeat("/a", 1000)+":"))},
+	} {
+		file := elftest.File{Dynamic: tt.dynamic}
+		_, err := read(file.Bytes())
+		var damage *elfdeps.FormatError
+		if got := ""; errors.As(err, &damage) {
+			if got = damage.What; got != tt.want {
+				t.Errorf("%s: got %s, want %q", tt.name, got, tt.want)
+			}
+		} else if err != nil || tt.want != "" {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
 // A length in a file is not believed.
 func TestReadOfLyingLengthsTakesLittleMemory(t *testing.T) {
 	data := build(t, "needed=liba.so dynamic-filesz=0x40000000 phnum=0x7000")
@@ -264,6 +303,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(build(f, "needed=liba.so dynamic-past-end "+layout))
 	}
 	f.Add(build(f, "static"))
+	f.Add(build(f, "needed=liba.so runpath='"+strings.Repeat("/a:", 1025)+"'"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := read(data)
 		var damage *elfdeps.FormatError

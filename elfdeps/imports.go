@@ -81,6 +81,10 @@ func (d *decoder) among(names []string, is func(symbol []byte) bool) ([]string, 
 	return list, nil
 }
 
+// maxHits bounds the places in a string table where names that are asked for begin.
+// Most are the end of another name, of which the longest tables hold some hundred.
+const maxHits = 1 << 16
+
 // find returns where in the string table at base each of names begins, be it as
 // the end of a longer name, which a linker lets them share. Most files name none
 // of those that one asks for, and need not be looked at any further.
@@ -101,6 +105,9 @@ func (d *decoder) find(names []string, base uint64) (map[uint64]int, error) {
 				if begin := end - len(name); begin >= 0 && string(b[begin:end]) == name {
 					found[at+uint64(begin)] = i
 				}
+			}
+			if len(found) > maxHits {
+				return nil, damaged("more than %d names that end alike", maxHits)
 			}
 		}
 	}

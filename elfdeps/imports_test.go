@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"io/fs"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/harvest-oci/harvest/elfdeps"
+	"github.com/harvest-oci/harvest/elfdeps/elftest"
 	"github.com/harvest-oci/harvest/rootfs"
 )
 
@@ -70,6 +72,19 @@ func TestImportsOfRealPrograms(t *testing.T) {
 		}
 	}
 	t.Logf("%d programs compared", compared)
+}
+
+// A string table can hold nothing but what is asked for.
+func TestImportsBoundsTheNamesThatItFinds(t *testing.T) {
+	for n, ok := range map[int]bool{1 << 15: true, 1 << 17: false} {
+		file := elftest.File{Soname: strings.Repeat("backtrace\x00", n), Imports: []string{"exit"}}
+		data := file.Bytes()
+		_, err := elfdeps.Imports(bytes.NewReader(data), int64(len(data)), []string{"backtrace", "exit"})
+		var damage *elfdeps.FormatError
+		if (err == nil) != ok || !ok && !errors.As(err, &damage) {
+			t.Errorf("%d names: got %v", n, err)
+		}
+	}
 }
 
 func TestWhatIsDamagedBesideTheDynamicSection(t *testing.T) {

@@ -117,6 +117,9 @@ func (m *linkMap) walk() {
 		o := m.prog.Objects[i]
 		o.done = true
 		for _, dep := range o.Needed {
+			if o.misses(dep) {
+				continue // the loader has stopped there
+			}
 			switch dep.Tag {
 			case elf.DT_NEEDED:
 				o.Needs = append(o.Needs, m.follow(o, dep))

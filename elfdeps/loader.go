@@ -141,6 +141,10 @@ func defaultDirs(data []byte) []string {
 	return best
 }
 
+// maxRuns bounds the runs that are looked at, and the names in one. Loaders have
+// a handful.
+const maxRuns = 256
+
 // pathRuns returns the runs of adjacent strings that are names of library
 // directories, without their final slashes.
 func pathRuns(data []byte) [][]string {
@@ -158,10 +162,13 @@ func pathRuns(data []byte) [][]string {
 			continue
 		}
 		name := strings.TrimSuffix(string(dir), "/")
-		if end-len(dir) == next {
-			runs[len(runs)-1] = append(runs[len(runs)-1], name)
-		} else {
+		switch last := len(runs) - 1; {
+		case end-len(dir) != next && len(runs) < maxRuns:
 			runs = append(runs, []string{name})
+		case end-len(dir) == next && len(runs[last]) < maxRuns:
+			runs[last] = append(runs[last], name)
+		default:
+			return runs
 		}
 		next = at
 	}

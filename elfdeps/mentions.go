@@ -81,9 +81,12 @@ func (s *search) namesIn(o *Object) []nameAt {
 	})
 }
 
+// maxMentions bounds the names that are looked for of one file.
+const maxMentions = 1024
+
 // libraryNames finds the strings in a file that are the name of a library and
 // nothing else: terminated, and no part of a path or a longer word. What cannot
-// be read holds none.
+// be read holds none, and behind maxMentions of them nothing is looked at.
 func libraryNames(r io.ReaderAt, size int64) []nameAt {
 	const (
 		chunk   = 1 << 18
@@ -111,6 +114,9 @@ func libraryNames(r io.ReaderAt, size int64) []nameAt {
 			if name != "" && !seen[name] {
 				seen[name] = true
 				names = append(names, nameAt{name, start + int64(begin)})
+			}
+			if len(names) == maxMentions {
+				return names
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package elfdeps_test
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/harvest-oci/harvest/elfdeps"
@@ -42,5 +43,27 @@ func TestMentionsDoNotDependOnWhereANameLies(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// Each name costs a search.
+func TestMentionsBoundsTheNamesOfAFile(t *testing.T) {
+	var text strings.Builder
+	for i := range 1025 {
+		fmt.Fprintf(&text, `\x00lib%d.so`, i)
+	}
+	root := elftest.MustRoot(t, `
+		/bin/app      elf interp=/lib64/ld.so text="`+text.String()+`\x00"
+		/lib64/ld.so  elf soname=ld.so glibc=/lib64/
+		/lib64/lib1023.so elf
+		/lib64/lib1024.so elf
+	`)
+	r := elfdeps.Resolver{FS: root, Mentions: true}
+	c, err := r.Resolve(t.Context(), "/bin/app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Programs[0].Mentions; len(got) != 1 || got[0].Name != "lib1023.so" {
+		t.Errorf("got %+v", got)
 	}
 }

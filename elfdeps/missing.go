@@ -18,6 +18,16 @@ type Missing struct {
 	Search  []Probe // as [Program.Search] has it
 }
 
+// misses reports whether a dependency of o has already turned out to be unmet.
+func (o *Object) misses(dep Dependency) bool {
+	for i := range o.Needs {
+		if n := &o.Needs[i]; n.Object == nil && n.Dependency == dep {
+			return true
+		}
+	}
+	return false
+}
+
 // A MissingError lists every unmet need of a closure.
 type MissingError struct{ Missing []Missing }
 
@@ -83,13 +93,15 @@ func (m Missing) brief() string {
 // of one kind, together, with what is wrong with the files that are there.
 func where(probes []Probe) []string {
 	var places []string
+	seen := make(map[string]bool)
 	for len(probes) > 0 {
 		first := probes[0].Rule
 		n := slices.IndexFunc(probes, func(p Probe) bool { return p.Rule.Kind != first.Kind || p.Rule.Of != first.Of })
 		if n < 0 {
 			n = len(probes)
 		}
-		if place := first.group(elements(probes[:n])); !slices.Contains(places, place) {
+		if place := first.group(elements(probes[:n])); !seen[place] {
+			seen[place] = true
 			places = append(places, place)
 		}
 		probes = probes[n:]
@@ -101,6 +113,7 @@ func where(probes []Probe) []string {
 // each once.
 func elements(probes []Probe) []string {
 	var list []string
+	seen := make(map[string]bool)
 	for _, p := range probes {
 		dir := p.Rule.dir()
 		switch {
@@ -111,7 +124,8 @@ func elements(probes []Probe) []string {
 		case p.Reason != reasonAbsent:
 			dir += fmt.Sprintf(" (%s: %s)", p.Path, p.Reason)
 		}
-		if !slices.Contains(list, dir) {
+		if !seen[dir] {
+			seen[dir] = true
 			list = append(list, dir)
 		}
 	}

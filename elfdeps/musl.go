@@ -45,7 +45,8 @@ func (s *search) newMuslLoader(name string, data []byte, abi abi) *Loader {
 	case err != nil:
 		list = nil // as an empty file: no directory at all
 	}
-	for _, dir := range muslSplit(string(list)) {
+	dirs := muslSplit(string(list))
+	for _, dir := range dirs[:min(len(dirs), maxDirs)] {
 		l.DefaultDirs = append(l.DefaultDirs, dir.dir)
 	}
 	return l
@@ -248,7 +249,12 @@ func (m *linkMap) muslRpath(o *Object) []searchDir {
 	}
 	origin := strings.NewReplacer("$ORIGIN", m.origin(o), "${ORIGIN}", m.origin(o))
 	for _, d := range muslSplit(list) {
-		o.rpath = append(o.rpath, searchDir{origin.Replace(d.text), d.text})
+		if len(d.text) >= maxPath {
+			continue
+		}
+		if dir := origin.Replace(d.text); len(dir) < maxPath {
+			o.rpath = append(o.rpath, searchDir{dir, d.text})
+		}
 	}
 	return o.rpath
 }

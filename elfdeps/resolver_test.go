@@ -10,6 +10,7 @@ import (
 	"path"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -164,6 +165,59 @@ func TestLoaderTellsItsDirectories(t *testing.T) {
 	}
 }
 
+// Nothing lies where no path can lead. Tokens make a short path long.
+func TestElementsLongerThanAPathArePassedOver(t *testing.T) {
+	long := "/x/" + strings.Repeat("x", 4096) + ":/" + strings.Repeat("$ORIGIN/", 1024) + ":/opt"
+	for _, loader := range []string{"glibc=/lib", "musl=x86_64"} {
+		root := elftest.MustRoot(t, `
+			/opt/a/program elf interp=/ld.so needed=liba.so,libgone.so,libgone.so runpath="`+long+`"
+			/opt/liba.so elf
+			/ld.so elf `+loader)
+		c, err := resolve(t, root, "/opt/a/program")
+		var missing *elfdeps.MissingError
+		if !errors.As(err, &missing) || len(missing.Missing) != 1 {
+			t.Errorf("%s: got %v, want libgone.so to be missed once", loader, err)
+		}
+		for n := range c.Programs[0].Needs() {
+			for _, probe := range n.Tried {
+				if len(probe.Path) > 100 {
+					t.Errorf("%s, for %s: tried a path of %d bytes", loader, n.Name, len(probe.Path))
+				}
+			}
+			if n.Name == "liba.so" && n.Object == nil {
+				t.Errorf("%s: liba.so is not found", loader)
+			}
+		}
+	}
+}
+
+// Every directory costs a look for every name.
+func TestLoadersHaveAsManyDirectoriesAsCanBe(t *testing.T) {
+	const many = 2000
+	lines := strings.Repeat("/d%d\n", many)
+	for i := range many {
+		lines = strings.Replace(lines, "%d", strconv.Itoa(i), 1)
+	}
+	for name, root := range map[string]string{
+		"musl": `/ld.so elf musl=x86_64
+			/etc/ld-musl-x86_64.path text ` + strconv.Quote(lines),
+		"glibc": `/ld.so elf text="glibc-ld.so.cache1.1\x00` + strings.Repeat(`/x/lib/\x00`, many) + `"`,
+		"conf": `/ld.so elf glibc=/lib
+			/etc/ld.so.conf text ` + strconv.Quote(lines),
+	} {
+		c, err := resolve(t, elftest.MustRoot(t, root+"\n/app elf interp=/ld.so needed=liba.so"), "/app")
+		var missing *elfdeps.MissingError
+		if !errors.As(err, &missing) {
+			t.Errorf("%s: got %v", name, err)
+			continue
+		}
+		l := c.Programs[0].Loader
+		if got := len(l.DefaultDirs) + len(l.ConfDirs); got < 100 || got > 1025 {
+			t.Errorf("%s: %d directories", name, got)
+		}
+	}
+}
+
 func TestALoaderOfUnreasonableSizeIsAnError(t *testing.T) {
 	loader := elftest.File{Text: make([]byte, 16<<20)}
 	_, err := resolve(t, fstest.MapFS{
@@ -288,6 +342,8 @@ func FuzzResolve(f *testing.F) {
 	f.Add(build(f, "needed=liba.so runpath=$ORIGIN"), build(f, "runpath=.. needed=libb.so"), build(f, "nodeflib needed=ld.so"),
 		build(f, "glibc=/usr/lib"), []byte(nil))
 	f.Add(build(f, "interp=/ld.so needed=app"), build(f, "machine=386"), build(f, "static"), build(f, "musl=x86_64"), cache)
+	f.Add(build(f, "interp=/ld.so needed=libx.so,libx.so audit=libx.so:libx.so auxiliary=libx.so,libx.so"), build(f, "runpath='"+strings.Repeat("/a:", 1025)+"'"),
+		build(f, "runpath=$ORIGIN$ORIGIN/$ORIGIN needed=liby.so,liba.so,liby.so"), build(f, "glibc=/lib:/usr/lib"), cache)
 	f.Add(build(f, "machine=4711 class=64 data=lsb audit=$ORIGIN/libb.so"), build(f, "machine=4711 class=32 data=msb audit=$ORIGIN/../x"),
 		build(f, "machine=4711 class=64 data=lsb"), build(f, "static"), cache)
 	f.Fuzz(func(t *testing.T, app, liba, libb, loader, cache []byte) {

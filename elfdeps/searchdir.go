@@ -58,17 +58,18 @@ func (m *linkMap) split(list, separators string, o *Object) []searchDir {
 }
 
 // expand replaces the dynamic string tokens of ld.so(8) in a name or path of o.
-// It reports false if one of them has no value, which voids the whole.
+// It reports false if one of them has no value, which voids the whole, and for
+// what is longer than a path can be.
 func (m *linkMap) expand(text string, o *Object) (string, bool) {
 	if !strings.Contains(text, "$") {
-		return text, true
+		return text, len(text) < maxPath
 	}
 	var b strings.Builder
-	for {
+	for b.Len() < maxPath {
 		before, after, found := strings.Cut(text, "$")
 		b.WriteString(before)
 		if !found {
-			return b.String(), true
+			return b.String(), b.Len() < maxPath
 		}
 		name, rest := token(after)
 		value, known := m.token(name, o)
@@ -81,6 +82,7 @@ func (m *linkMap) expand(text string, o *Object) (string, bool) {
 		b.WriteString(value)
 		text = rest
 	}
+	return "", false
 }
 
 // token takes the identifier behind a "$" off the front of s: braced, or as
