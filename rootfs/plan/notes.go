@@ -29,9 +29,11 @@ func Notes(host *rootfs.Host, c *elfdeps.Closure) []string {
 		if p.Self().UPX {
 			add("%s is packed with UPX, which hides what it needs; upx -d unpacks it", p.Name)
 		}
-		if p.Self().Interp != "" && privileged(host, p.Name) {
-			for _, line := range privileges(p) {
-				add("%s runs with privileges, so its loader %s", p.Name, line)
+		if p.Self().Interp != "" {
+			if lines := privileges(p); len(lines) > 0 && privileged(host, p.Name) {
+				for _, line := range lines {
+					add("%s runs with privileges, so its loader %s", p.Name, line)
+				}
 			}
 		}
 		for _, o := range p.Objects {

@@ -28,7 +28,8 @@ func privileged(host *rootfs.Host, program string) bool {
 func privileges(p *elfdeps.Program) []string {
 	var lines sentences
 	for _, o := range p.Objects {
-		for _, n := range o.Needs {
+		for i := range o.Needs {
+			n := &o.Needs[i]
 			switch {
 			case refuses(p.Loader, n):
 				lines.add("refuses the name "+n.Name+", which "+o.Path+" needs", "", "")
@@ -42,22 +43,22 @@ func privileges(p *elfdeps.Program) []string {
 
 // refuses reports whether a loader stops at the name of a need: glibc's does if
 // there is something to replace in it (expand_dst in dl-deps.c).
-func refuses(l *elfdeps.Loader, n elfdeps.Need) bool {
+func refuses(l *elfdeps.Loader, n *elfdeps.Need) bool {
 	switch n.Tag {
 	case elf.DT_NEEDED, elf.DT_FILTER, elf.DT_AUXILIARY:
-		return !l.Musl && n.Dlopen == nil && len(tokens(n.Name)) > 0
+		return strings.Contains(n.Name, "$") && !l.Musl && n.Dlopen == nil && len(tokens(n.Name)) > 0
 	}
 	return false
 }
 
 // ignores reports whether the loader does not look where the object of a need
 // was found.
-func ignores(p *elfdeps.Program, n elfdeps.Need) bool {
-	self := p.Self()
-	own := n.Rule.Of == self.Path
+func ignores(p *elfdeps.Program, n *elfdeps.Need) bool {
 	if n.Rule.Kind != elfdeps.RuleRpath && n.Rule.Kind != elfdeps.RuleRunpath {
 		return false
 	}
+	self := p.Self()
+	own := n.Rule.Of == self.Path
 	if p.Loader.Musl { // all of a program's path, for one token in it (fixup_rpath)
 		return own && strings.Contains(cmp.Or(self.Runpath, self.Rpath), "$")
 	}
