@@ -267,7 +267,7 @@ func TestNamesThatAreNone(t *testing.T) {
 		{"UPPER", `image name "UPPER": invalid reference format: repository name (library/UPPER) must be lowercase`},
 		{"a b", `image name "a b": invalid reference format`},
 		{"", `image name "": invalid reference format`},
-		{"app@md5:d41d8cd98f00b204e9800998ecf8427e", `image name "app@md5:d41d8cd98f00b204e9800998ecf8427e": unsupported digest algorithm`},
+		{"app@md5:d41d8cd98f00b204e9800998ecf8427e", `image name "app@md5:d41d8cd98f00b204e9800998ecf8427e": "md5:d41d8cd98f00b204e9800998ecf8427e" is no sha256 digest`},
 	} {
 		_, err := c.Pull(t.Context(), test.name, v1.Platform{})
 		fails(t, err, test.want)

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/distribution/reference"
 	"oras.land/oras-go/v2/registry/remote"
+
+	"github.com/harvest-oci/harvest/pack"
 )
 
 const (
@@ -46,8 +47,7 @@ func (c *Client) Catalog(ctx context.Context, host string) ([]string, error) {
 
 // registry opens a registry by its host.
 func (c *Client) registry(host string) (*remote.Registry, error) {
-	named, err := reference.ParseNormalizedNamed(host + "/x")
-	if err != nil || reference.Domain(named) != host {
+	if full, err := pack.ParseTag(host + "/x"); err != nil || full != host+"/x:latest" {
 		return nil, fmt.Errorf("%q is not the name of a registry, as in registry.example.com or 127.0.0.1:5000", host)
 	}
 	reg, err := remote.NewRegistry(host)

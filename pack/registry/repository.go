@@ -11,11 +11,12 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/harvest-oci/harvest/pack"
 )
 
 // A repository is a place of a registry that holds images.
@@ -35,24 +36,27 @@ func (c *Client) open(name string) (r *repository, ref string, err error) {
 	if before, _, found := strings.Cut(name, "@"); found && !strings.Contains(before, "/") && strings.Contains(before, ":") {
 		return nil, "", errors.New("a name has no room for a password")
 	}
-	named, err := reference.ParseDockerRef(name)
+	base, sum, digested := strings.Cut(name, "@")
+	full, err := pack.ParseTag(base)
 	if err != nil {
-		return nil, "", fmt.Errorf("image name %q: %w", name, err)
+		return nil, "", err
 	}
-	r = &repository{client: c, host: reference.Domain(named), path: reference.Path(named)}
+	host, rest, _ := strings.Cut(full, "/")
+	tagAt := strings.LastIndexByte(rest, ':')
+	r = &repository{client: c, host: host, path: rest[:tagAt]}
 	if r.Repository, err = remote.NewRepository(r.String()); err != nil {
 		return nil, "", fmt.Errorf("image name %q: %w", name, err)
 	}
 	r.Client = c.http()
 	r.PlainHTTP = c.plainHTTP(r.host)
 	r.TagListMaxPages = maxPages
-	switch named := named.(type) {
-	case reference.Digested:
-		return r, named.Digest().String(), checkDigest(named.Digest())
-	case reference.Tagged:
-		return r, named.Tag(), nil
+	if digested {
+		if err := checkDigest(digest.Digest(sum)); err != nil {
+			return nil, "", fmt.Errorf("image name %q: %w", name, err)
+		}
+		return r, sum, nil
 	}
-	panic("BUG: a name with neither tag nor digest")
+	return r, rest[tagAt+1:], nil
 }
 
 // checkDigest refuses what must not become part of a path or a URL.
