@@ -116,7 +116,7 @@ func (o *imageOptions) addOutputFlags(cmd *cobra.Command, first string) {
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	group(f, "Where it goes")
 	completeWords(cmd, "tag")
-	completeWords(cmd, "format", formatArchive, formatDocker)
+	completeWords(cmd, "format", formats...)
 	completeWords(cmd, "compress", "none", pack.Gzip, pack.Zstd)
 }
 
