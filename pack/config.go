@@ -39,9 +39,12 @@ func (img *Image) newConfig(c v1.Image, layers int) ([]byte, error) {
 // oldConfig returns the config that was read, changed only where c says
 // something else.
 func (img *Image) oldConfig(c v1.Image, layers int) ([]byte, error) {
-	was, err := parseConfig(img.Read.Config)
-	if err != nil {
+	var was v1.Image
+	if err := json.Unmarshal(img.Read.Config, &was); err != nil {
 		return nil, err
+	}
+	if img.Created.Equal(timeOf(was.Created)) {
+		c.Created = was.Created // in whatever zone, and be it the zero time, which others write
 	}
 	c.Author, c.OSVersion, c.OSFeatures = was.Author, was.OSVersion, was.OSFeatures
 	before, err := json.Marshal(was)
@@ -56,18 +59,6 @@ func (img *Image) oldConfig(c v1.Image, layers int) ([]byte, error) {
 		return nil, err
 	}
 	return replaced(img.Read.Config, before, after)
-}
-
-// parseConfig reads a config, and gives its time the form that we write.
-func parseConfig(data []byte) (c v1.Image, err error) {
-	if err := json.Unmarshal(data, &c); err != nil {
-		return c, err
-	}
-	if c.Created != nil {
-		utc := c.Created.UTC()
-		c.Created = &utc
-	}
-	return c, nil
 }
 
 // replaced returns the object doc with the fields of before replaced by those of
@@ -123,6 +114,14 @@ func filled(history []v1.History) int {
 		}
 	}
 	return n
+}
+
+// timeOf returns a time that a document says, the zero time where it says none.
+func timeOf(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
 }
 
 // created returns the image's time as JSON has it, nil for none.

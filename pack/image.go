@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -79,10 +80,11 @@ func (img *Image) manifest(config []byte, layers []Blob) ([]byte, error) {
 }
 
 // sameParts reports whether a manifest that was read lists the same config and
-// layers, in the same media types.
+// layers, in the same media types. It need not say its own, which what leads to it
+// says too (OCI image spec, manifest.md).
 func sameParts(read []byte, want v1.Manifest) bool {
 	var have v1.Manifest
-	if err := json.Unmarshal(read, &have); err != nil || have.MediaType != want.MediaType {
+	if err := json.Unmarshal(read, &have); err != nil || cmp.Or(have.MediaType, want.MediaType) != want.MediaType {
 		return false
 	}
 	same := func(a, b v1.Descriptor) bool {

@@ -340,6 +340,42 @@ func checkTypes(t *testing.T, manifest []byte) {
 	}
 }
 
+// What an image that was read consists of stays what it was, to the byte, however
+// others write it.
+func TestDocumentsStayWhatTheyWere(t *testing.T) {
+	layer := string(makeTar(t, file("a", "1")))
+	diff := digest.FromString(layer)
+	const rootfs = `"rootfs":{"type":"layers","diff_ids":["<diff>"]}`
+	for _, tt := range []struct{ name, config, manifest string }{
+		{"a time that Go takes for none", `{"created":"0001-01-01T00:00:00Z","os":"linux",` + rootfs + `}`, ""},
+		{"a time in another zone, of which no UTC can be said", `{"created":"9999-12-31T23:59:59-01:00",` + rootfs + `}`, ""},
+		{"null in place of objects", `{"created":null,"config":null,"history":null,` + rootfs + `}`, ""},
+		{"a health check", `{"config":{"Healthcheck":{"Test":["CMD","/bin/true"],"Interval":1000000000,"StartInterval":5}},` + rootfs + `}`, ""},
+		{"spaces, and fields of others", ` {"docker_version": "20.10", "config": {"Shell": ["sh"], "OnBuild": null}, ` + rootfs + `}`, ""},
+		{"a manifest that does not say what it is", `{` + rootfs + `}`, `{"schemaVersion":2,"config":<config>,"layers":[<layer>]}`},
+		{"a manifest with annotations", `{` + rootfs + `}`,
+			`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":<config>,"layers":[<layer>],"annotations":{"a":"b"}}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := &layoutBuilder{t: t}
+			config := strings.ReplaceAll(tt.config, "<diff>", diff.String())
+			manifest := cmp.Or(tt.manifest, `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":<config>,"layers":[<layer>]}`)
+			manifest = strings.NewReplacer("<config>", doc(t, l.blob(v1.MediaTypeImageConfig, config)),
+				"<layer>", doc(t, l.blob(v1.MediaTypeImageLayer, layer))).Replace(manifest)
+			l.list(l.blob(v1.MediaTypeImageManifest, manifest), "", "v1")
+			s, err := openBytes(l.bytes())
+			img := onlyImage(t, s, err)
+			docs, _, err := img.Documents([]pack.Blob{img.Layers[0].Blob()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(docs.Config) != config || string(docs.Manifest) != manifest {
+				t.Errorf("got  %s\nwant %s\ngot  %s\nwant %s", docs.Config, config, docs.Manifest, manifest)
+			}
+		})
+	}
+}
+
 // Archives that other programs write.
 func TestArchivesOfOthersAreRead(t *testing.T) {
 	layer := string(makeTar(t, member{name: "etc/", typ: tar.TypeDir}, member{name: "etc/file", content: "x"}))

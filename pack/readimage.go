@@ -116,8 +116,8 @@ func layerType(where string, d v1.Descriptor) (string, error) {
 
 // imageOf returns the image of a config, without its layers, and their diff IDs.
 func imageOf(where string, config []byte, layers int) (*Image, []digest.Digest, error) {
-	c, err := parseConfig(config)
-	if err != nil {
+	var c v1.Image
+	if err := json.Unmarshal(config, &c); err != nil {
 		return nil, nil, faultf(where, "is not what it should be: %s", err)
 	}
 	switch {
@@ -133,16 +133,13 @@ func imageOf(where string, config []byte, layers int) (*Image, []digest.Digest, 
 			return nil, nil, err
 		}
 	}
-	img := &Image{
+	return &Image{
 		Architecture: c.Architecture,
 		Variant:      c.Variant,
 		OS:           c.OS,
+		Created:      timeOf(c.Created),
 		Config:       c.Config,
 		History:      c.History,
 		Read:         Documents{Config: config},
-	}
-	if c.Created != nil {
-		img.Created = *c.Created
-	}
-	return img, c.RootFS.DiffIDs, nil
+	}, c.RootFS.DiffIDs, nil
 }

@@ -86,12 +86,9 @@ func (s *Store) v1Folder(where, id string) (l v1Image, err error) {
 
 // image returns the image that ends with a layer.
 func (l v1Image) image() *Image {
-	img := &Image{Architecture: l.Architecture, Variant: l.Variant, OS: l.OS}
+	img := &Image{Architecture: l.Architecture, Variant: l.Variant, OS: l.OS, Created: timeOf(l.Created)}
 	if l.Config != nil {
 		img.Config = *l.Config
-	}
-	if l.Created != nil {
-		img.Created = *l.Created
 	}
 	return img
 }
