@@ -141,6 +141,18 @@ func TestLayersMakeOneFileSystem(t *testing.T) {
 /a file 0644 0 layer 1 ""
 /b file 0644 0 layer 1 ""
 `},
+		{"types in the mode do not count", [][]member{{{name: "a", content: "1", mode: 0o040755}, {name: "l", link: "a", typ: tar.TypeSymlink, mode: 0o040777},
+			{name: "d/", typ: tar.TypeDir, mode: 0o100755}, file("d/b", "2"), {name: "p", typ: tar.TypeFifo, mode: 0o140644}}, {{name: "a", content: "3", mode: 0o120600}}}, `
+/a file 0600 1 layer 2 "3"
+/d dir 0755 layer 1
+/d/b file 0644 1 layer 1 "2"
+/l link a layer 1
+/p pipe 0644 layer 1
+`},
+		{"a folder twice, and alike", [][]member{{dir("d"), file("d/a", "1"), dir("d")}}, `
+/d dir 0755 layer 1
+/d/a file 0644 1 layer 1 "1"
+`},
 		{"names with dots, a root, devices, links to anywhere", [][]member{{{name: "./", typ: tar.TypeDir}, file("./etc/a", "1"), device("dev/null"), symlink("l", "../../../etc")}}, `
 /dev dir 0755 layer 1
 /dev/null device 0644 0,0 layer 1
@@ -260,7 +272,8 @@ var hostileLayers = []struct {
 	{"a hard link to a folder", []member{dir("d"), hardlink("a", "d")}, "a: is a hard link to d, which is no file before it in the layer"},
 	{"a hard link to a whiteout", []member{file(".wh.x", ""), hardlink("a", ".wh.x")}, "a: is a hard link to .wh.x, which is no file before it in the layer"},
 	{"a path twice", []member{file("a", "1"), file("./a", "2")}, "./a: is there twice"},
-	{"a folder twice", []member{dir("a"), dir("a")}, "a/: is there twice"},
+	{"a folder twice, of other modes", []member{dir("a"), {name: "a/", typ: tar.TypeDir, mode: 0o777}}, "a/: is there twice, with another mode or owner"},
+	{"a folder twice, of other owners", []member{dir("a"), {name: "a/", typ: tar.TypeDir, mode: 0o755, uid: 1}}, "a/: is there twice, with another mode or owner"},
 	{"a whiteout of no name", []member{file(".wh.", "")}, ".wh.: is a whiteout of no name"},
 	{"a whiteout of a folder's own folder", []member{file("a/.wh...", "")}, "a/.wh...: is a whiteout of no name"},
 	{"a whiteout of the folder that it is in", []member{file("a/.wh..", "")}, "a/.wh..: is a whiteout of no name"},
@@ -269,6 +282,9 @@ var hostileLayers = []struct {
 	{"below a whiteout", []member{file(".wh.a/b", "")}, ".wh.a/b: lies below a whiteout"},
 	{"a whiteout below a link", []member{symlink("a", "/etc"), file("a/.wh.passwd", "")}, "a/.wh.passwd: lies below a, which is a link"},
 	{"a link to nothing", []member{symlink("a", "")}, "a: is a link to nothing"},
+	{"an owner that chown(2) takes for none, so that a setuid file stays root's", []member{{name: "a", uid: -1, mode: 0o4755}}, "a: has the owner -1:0, which is none"},
+	{"a group that is none", []member{{name: "a", gid: 1<<32 - 1}}, "a: has the owner 0:4294967295, which is none"},
+	{"a device of a number that is none", []member{{name: "a", typ: tar.TypeChar, major: 1 << 32}}, "a: is the device 4294967296,0, which is none"},
 	{"an unknown type", []member{{name: "a", typ: '7'}}, "a: is an entry of the unknown type '7'"},
 	{"too long a path", []member{file(strings.Repeat("d/", 2048)+"a", "")}, strings.Repeat("d/", 50) + "...: is a path of more than 4096 bytes"},
 }

@@ -165,6 +165,7 @@ type member struct {
 	name, content, link string
 	typ                 byte
 	mode                int64 // 0644 if it is not said
+	uid, gid, major     int64
 }
 
 func makeTar(t testing.TB, members ...member) []byte {
@@ -172,7 +173,7 @@ func makeTar(t testing.TB, members ...member) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, m := range members {
-		h := &tar.Header{Name: m.name, Mode: cmp.Or(m.mode, 0o644), Size: int64(len(m.content)), Linkname: m.link, Typeflag: m.typ}
+		h := &tar.Header{Name: m.name, Mode: cmp.Or(m.mode, 0o644), Size: int64(len(m.content)), Linkname: m.link, Typeflag: m.typ, Uid: int(m.uid), Gid: int(m.gid), Devmajor: m.major}
 		if m.typ == 0 {
 			h.Typeflag = tar.TypeReg
 		}

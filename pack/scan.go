@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path"
 	"strings"
 )
@@ -30,11 +31,18 @@ type change struct {
 
 // A scan goes through a layer's tar and holds it to the rules.
 type scan struct {
-	name   string // of the blob
-	budget *budget
-	seen   map[string]seen               // by rooted path
-	fault  func(*FaultError) error       // nil to go on without the entry
-	visit  func(change, io.Reader) error // with contents
+	name    string // of the blob
+	budget  *budget
+	seen    map[string]seen               // by rooted path
+	folders map[string]access             // of the seen that are folders
+	fault   func(*FaultError) error       // nil to go on without the entry
+	visit   func(change, io.Reader) error // with contents
+}
+
+// access is who may do what with a path.
+type access struct {
+	mode     int64
+	uid, gid int
 }
 
 // seen is what a layer has at a path.
@@ -51,11 +59,12 @@ const (
 
 func newScan(l Layer, b *budget) *scan {
 	return &scan{
-		name:   l.Blob().name(),
-		budget: b,
-		seen:   make(map[string]seen),
-		fault:  func(f *FaultError) error { return f },
-		visit:  func(change, io.Reader) error { return nil },
+		name:    l.Blob().name(),
+		budget:  b,
+		seen:    make(map[string]seen),
+		folders: make(map[string]access),
+		fault:   func(f *FaultError) error { return f },
+		visit:   func(change, io.Reader) error { return nil },
 	}
 }
 
@@ -177,6 +186,7 @@ func (s *scan) change(h *tar.Header) (c change, wrong string) {
 	if wrong != "" {
 		return c, wrong
 	}
+	h.Mode &= 0o7777 // some tars have the type in it, too, which engines pass over
 	c = change{Header: h, path: own}
 	switch dir, base := path.Split(own); {
 	case isSparse(h):
@@ -232,8 +242,15 @@ func (c *change) whiteout(dir, base string) (wrong string) {
 
 // checkType refuses what cannot be in a root file system.
 func (s *scan) checkType(c *change) (wrong string) {
+	if !isID(c.Uid) || !isID(c.Gid) {
+		return fmt.Sprintf("has the owner %d:%d, which is none", c.Uid, c.Gid)
+	}
 	switch c.Typeflag {
-	case tar.TypeReg, tar.TypeDir, tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
+	case tar.TypeReg, tar.TypeDir, tar.TypeFifo:
+	case tar.TypeChar, tar.TypeBlock:
+		if !isUint32(c.Devmajor) || !isUint32(c.Devminor) {
+			return fmt.Sprintf("is the device %d,%d, which is none", c.Devmajor, c.Devminor)
+		}
 	case tar.TypeSymlink:
 		if c.Linkname == "" {
 			return "is a link to nothing"
@@ -254,9 +271,22 @@ func (s *scan) checkType(c *change) (wrong string) {
 	return ""
 }
 
-// place enters the entry's own path, or says why it cannot be there.
+// isID reports whether an owner or group is one. The last number of 32 bits says to
+// chown(2) that it is to leave them as they are.
+func isID(id int) bool { return isUint32(int64(id)) && int64(id) != math.MaxUint32 }
+
+func isUint32(n int64) bool { return n >= 0 && n <= math.MaxUint32 }
+
+// place enters the entry's own path, or says why it cannot be there. Folders that
+// are there twice, as in what Bazel makes of several tars, mean the same to all
+// engines, if they are alike.
 func (s *scan) place(own string, c change) (wrong string) {
+	kind, may := c.kind(), access{c.Mode, c.Uid, c.Gid}
 	switch have := s.seen[own]; {
+	case have == aFolder && kind == aFolder && s.folders[own] == may:
+		return ""
+	case have == aFolder && kind == aFolder:
+		return "is there twice, with another mode or owner"
 	case have > implied:
 		return "is there twice"
 	case have == implied && c.Typeflag != tar.TypeDir:
@@ -272,7 +302,10 @@ func (s *scan) place(own string, c change) (wrong string) {
 			s.seen[dir] = implied
 		}
 	}
-	s.seen[own] = c.kind()
+	s.seen[own] = kind
+	if kind == aFolder {
+		s.folders[own] = may
+	}
 	return ""
 }
 
