@@ -129,6 +129,24 @@ func readTar(l pack.Layer, limits pack.Limits) (int64, error) {
 	return n, errors.Join(err, r.Close())
 }
 
+// Decompressing reads ahead while it finds out that something is wrong: with the
+// race detector, this shows who else looks at what it reads.
+func TestBlobThatIsBrokenSomewhereIsAFault(t *testing.T) {
+	for _, c := range compressions[1:] {
+		blob, data := blobOf(t, rawLayer(words(2<<20)), c)
+		for _, at := range []int{100, len(data) / 2, len(data) - 100} {
+			broken := bytes.Clone(data)
+			for i := range broken[at : at+64] {
+				broken[at+i] ^= 0x55
+			}
+			var fault *pack.FaultError
+			if _, err := readTar(pack.BlobLayer(blob, opener(broken)), pack.Limits{}); !errors.As(err, &fault) {
+				t.Errorf("%s, broken at %d: got %v", c, at, err)
+			}
+		}
+	}
+}
+
 func TestWrongDiffIDsAreFaults(t *testing.T) {
 	other := digest.FromString("other")
 	for _, c := range compressions {

@@ -378,6 +378,34 @@ func TestPaddingIsLimited(t *testing.T) {
 	}
 }
 
+// The limit is one of the image: a thousand layers, each of them not much, are one
+// bomb, too.
+func TestBytesOfAllLayersAreLimited(t *testing.T) {
+	for _, c := range compressions {
+		l := layerOf(t, c, file("a", string(words(600<<10))))
+		want := "layer " + l.Blob().Digest.String() + ": makes the tars of the image longer than 1048576 bytes, which is the limit"
+		limits := pack.Limits{Bytes: 1 << 20}
+		if f, err := pack.OpenFiles(t.Context(), imageOf(l), limits); err != nil {
+			t.Errorf("%s, one layer: %v", c, err)
+		} else {
+			f.Close()
+		}
+		var fault *pack.FaultError
+		if _, err := pack.OpenFiles(t.Context(), imageOf(l, l), limits); !errors.As(err, &fault) || fault.Error() != want || !fault.Limit {
+			t.Errorf("%s: opening: got %v", c, err)
+		}
+		if err := pack.Unpack(t.Context(), imageOf(l, l), t.TempDir(), limits); !errors.As(err, &fault) || fault.Error() != want {
+			t.Errorf("%s: unpacking: got %v", c, err)
+		}
+		other := layerOf(t, c, file("b", string(words(600<<10)))) // a blob is verified once
+		faults, err := pack.Verify(t.Context(), imageOf(l, l, other), limits)
+		want = strings.Replace(want, l.Blob().Digest.String(), other.Blob().Digest.String(), 1)
+		if err != nil || fmt.Sprint(faults) != "["+want+"]" {
+			t.Errorf("%s: verifying: got %v, %v", c, faults, err)
+		}
+	}
+}
+
 func TestVerifyFindsEveryFault(t *testing.T) {
 	good := layerOf(t, pack.Compression{Method: pack.Gzip}, file("a", "1"))
 	data := makeTar(t, file("../a", ""), file("b", ""), file("b", ""))

@@ -441,8 +441,44 @@ func TestArchiveFromAPipeIsSpooled(t *testing.T) {
 			t.Errorf("%s, opened in place: %v", c, err)
 		}
 		_, err = pack.Spool(f, bytes.NewReader(data), pack.Limits{Bytes: 1000})
-		if err == nil || err.Error() != "the archive has more than 1000 bytes, which is the limit" {
+		if err == nil || err.Error() != "archive: has more than 1000 bytes, which is the limit" {
 			t.Errorf("%s with a limit: %v", c, err)
+		}
+	}
+}
+
+// A gigabyte of zeros in a megabyte is no archive, unless somebody says that it is.
+func TestArchiveThatIsABombIsNotSpooled(t *testing.T) {
+	_, mega := blobOf(t, rawLayer(make([]byte, 1<<20)), pack.Compression{Method: pack.Gzip})
+	bomb := make([]io.Reader, 1025)
+	for i := range bomb {
+		bomb[i] = bytes.NewReader(mega)
+	}
+	f, err := os.Create(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var fault *pack.FaultError
+	_, err = pack.Spool(f, io.MultiReader(bomb...), pack.Limits{})
+	if want := "archive: has more than 1073741824 bytes, which is the limit"; !errors.As(err, &fault) || fault.Error() != want || !fault.Limit {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestArchiveThatIsCutOffWhileCompressedIsAFault(t *testing.T) {
+	plain, _ := archiveOf(t, threeLayers(t, pack.Compression{}), pack.WriteArchive)
+	for _, c := range compressions[1:] {
+		_, data := blobOf(t, rawLayer(plain), c)
+		f, err := os.Create(filepath.Join(t.TempDir(), "spool"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		var fault *pack.FaultError
+		_, err = pack.Spool(f, bytes.NewReader(data[:len(data)/2]), pack.Limits{})
+		if want := "archive: cannot be decompressed: unexpected EOF"; !errors.As(err, &fault) || fault.Error() != want {
+			t.Errorf("%s: got %v", c, err)
 		}
 	}
 }

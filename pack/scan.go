@@ -75,7 +75,7 @@ func (s *scan) stream(ctx context.Context, l Layer, limits Limits) error {
 		return err
 	}
 	defer r.Close()
-	source := &tarSource{ctx: ctx, r: r}
+	source := &tarSource{ctx: ctx, r: r, spend: func(n int64) error { return s.budget.read(s.name, n) }}
 	if err := s.tar(source, source.where); err != nil {
 		return err
 	}
@@ -85,6 +85,9 @@ func (s *scan) stream(ctx context.Context, l Layer, limits Limits) error {
 
 // headers goes through a tar that can be read in place, and reads no contents.
 func (s *scan) headers(ctx context.Context, r io.ReaderAt, size int64) error {
+	if err := s.budget.read(s.name, size); err != nil {
+		return err
+	}
 	source := &tarSource{ctx: ctx, at: r}
 	section := io.NewSectionReader(source, 0, size)
 	return s.tar(section, func() (int64, error) {
@@ -96,11 +99,12 @@ func (s *scan) headers(ctx context.Context, r io.ReaderAt, size int64) error {
 // A tarSource is what a tar is read from, in order or here and there. It knows
 // its own errors from those that the tar is to blame for.
 type tarSource struct {
-	ctx context.Context
-	r   io.Reader
-	at  io.ReaderAt
-	n   int64 // bytes read in order
-	err error
+	ctx   context.Context
+	r     io.Reader
+	spend func(n int64) error // counts bytes read in order
+	at    io.ReaderAt
+	n     int64 // bytes read in order
+	err   error
 }
 
 func (s *tarSource) Read(p []byte) (int, error) {
@@ -109,6 +113,9 @@ func (s *tarSource) Read(p []byte) (int, error) {
 	}
 	n, err := s.r.Read(p)
 	s.n += int64(n)
+	if limit := s.spend(int64(n)); limit != nil {
+		return 0, s.own(limit)
+	}
 	return n, s.own(err)
 }
 
@@ -146,14 +153,14 @@ func (s *scan) tar(r io.Reader, where func() (int64, error)) error {
 		case h.Typeflag == tar.TypeXGlobalHeader: // which is about the tar, as of git archive
 			continue
 		}
-		if text := s.budget.spend(h.Name, h.Linkname); text != "" {
-			return &FaultError{s.name, shortened(h.Name), text}
+		if err := s.budget.spend(s.name, h); err != nil {
+			return err
 		}
 		c, text := s.change(h)
 		if c.at = at; text == "" {
 			err = s.visit(c, in)
 		} else {
-			err = s.fault(&FaultError{s.name, shortened(h.Name), text})
+			err = s.fault(&FaultError{Blob: s.name, Path: shortened(h.Name), Text: text})
 		}
 		if err != nil {
 			return err

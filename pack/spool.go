@@ -3,53 +3,47 @@ package pack
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
+	"math"
 	"os"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Spool opens an archive that cannot be read in place, because it comes through
 // a pipe or is compressed as a whole, by copying it to an empty file first.
 func Spool(f *os.File, r io.Reader, limits Limits) (*Store, error) {
-	r, err := decompressedArchive(r)
+	plain, err := decompressedArchive(r, limits)
 	if err != nil {
 		return nil, err
 	}
-	most := limits.archive()
-	n, err := io.Copy(f, io.LimitReader(r, most+1))
-	if err != nil {
+	n, err := io.Copy(f, plain)
+	if err = errors.Join(err, plain.Close()); err != nil {
 		return nil, err
-	}
-	if n > most {
-		return nil, fmt.Errorf("the archive has more than %d bytes, which is the limit", most)
 	}
 	return OpenAt(f, n)
 }
 
-// decompressedArchive returns what is in r if that is compressed, else r.
-func decompressedArchive(r io.Reader) (io.Reader, error) {
+// decompressedArchive returns what is in r if that is compressed, else r. What is
+// wrong with either is a *[FaultError], unless reading r fails.
+func decompressedArchive(r io.Reader, limits Limits) (io.ReadCloser, error) {
 	head := make([]byte, magicSize)
 	n, err := io.ReadFull(r, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	whole := io.MultiReader(bytes.NewReader(head[:n]), r)
-	switch mediaTypeOf(head[:n]) {
-	case v1.MediaTypeImageLayerGzip:
-		return gzip.NewReader(whole)
-	case v1.MediaTypeImageLayerZstd:
-		z, err := zstd.NewReader(whole, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return nil, err
-		}
-		return z.IOReadCloser(), nil
+	whole := &countedReader{r: io.MultiReader(bytes.NewReader(head[:n]), r)}
+	b := Blob{MediaType: mediaTypeOf(head[:n])}
+	if !b.compressed() {
+		return io.NopCloser(&limitedReader{r: whole, most: limits.all}), nil
 	}
-	return whole, nil
+	plain, closePlain := decompressed(&checkedReader{r: whole, name: archiveName, most: math.MaxInt64}, b)
+	plain = &limitedReader{r: plain, most: func() int64 { return limits.tar(whole.n.Load()) }}
+	return &tarReader{plain, []func() error{closePlain}}, nil
 }
+
+// archiveName is what faults call an archive as a whole.
+const archiveName = "archive"
 
 // magicSize is how many bytes tell what something is compressed with.
 const magicSize = 4

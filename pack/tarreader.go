@@ -37,7 +37,7 @@ func OpenTar(l Layer, limits Limits) (io.ReadCloser, error) {
 	}
 	plain, closePlain := decompressed(blob, b)
 	tar := &checkedReader{r: plain, most: limits.tar(b.Size), name: b.name(), check: b.checkTar,
-		over: "its tar has more than %d bytes, which is the limit"}
+		over: "its tar has more than %d bytes, which is the limit", limit: true}
 	if b.DiffID != "" {
 		tar.hash = sha256.New()
 	}
@@ -65,7 +65,7 @@ func decompressed(blob *checkedReader, b Blob) (io.Reader, func() error) {
 		if err != nil {
 			return errReader{d.fault(err)}, func() error { return nil }
 		}
-		d.r = z
+		d.r, d.stop = z, z.Close
 		return d, func() error { z.Close(); return nil }
 	}
 	z, err := gzip.NewReader(blob)
@@ -80,6 +80,7 @@ func decompressed(blob *checkedReader, b Blob) (io.Reader, func() error) {
 type decompressor struct {
 	blob *checkedReader
 	r    io.Reader
+	stop func() // ends reading ahead; nil if there is none
 }
 
 func (d *decompressor) Read(p []byte) (int, error) {
@@ -92,6 +93,9 @@ func (d *decompressor) Read(p []byte) (int, error) {
 
 // fault returns the error that reading the blob met, if that is why.
 func (d *decompressor) fault(err error) error {
+	if d.stop != nil {
+		d.stop()
+	}
 	if d.blob.err != nil && !errors.Is(d.blob.err, io.EOF) {
 		return d.blob.err
 	}
@@ -123,8 +127,9 @@ type checkedReader struct {
 	name  string
 	most  int64  // more bytes are a fault
 	over  string // its text
+	limit bool   // it is one that another limit would not find
 	hash  hash.Hash
-	check func(n int64, sum digest.Digest) error
+	check func(n int64, sum digest.Digest) error // nil for none
 
 	n   int64
 	err error
@@ -142,7 +147,9 @@ func (c *checkedReader) Read(p []byte) (int, error) {
 	switch {
 	case c.n > c.most:
 		n -= int(c.n - c.most)
-		err = faultf(c.name, c.over, c.most)
+		fault := faultf(c.name, c.over, c.most)
+		fault.Limit = c.limit
+		err = fault
 	case errors.Is(err, io.EOF):
 		err = c.end()
 	}
@@ -152,6 +159,9 @@ func (c *checkedReader) Read(p []byte) (int, error) {
 
 // end returns io.EOF if all is well.
 func (c *checkedReader) end() error {
+	if c.check == nil {
+		return io.EOF
+	}
 	var sum digest.Digest
 	if c.hash != nil {
 		sum = digest.NewDigest(digest.SHA256, c.hash)
