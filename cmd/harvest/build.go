@@ -79,6 +79,7 @@ podman, containerd and skopeo load.`,
 	completeWords(cmd, "layers", layersOne, "2", "3", layersLibs, layersPackage)
 	cmd.Flags().BoolVar(&o.push, "push", false, "push the image to the registries that its names are in; a file is written only if -o names it")
 	o.hub.addFlags(cmd)
+	o.addFlag(cmd)
 	o.addOutputFlags(cmd, "the first program")
 	return cmd
 }

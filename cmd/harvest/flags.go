@@ -31,6 +31,8 @@ type selection struct {
 	dlopen      string
 	hwcaps      string
 	platform    string
+
+	limitOptions // of from
 }
 
 func (s *selection) addFlags(cmd *cobra.Command) {

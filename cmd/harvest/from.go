@@ -31,11 +31,11 @@ func (s *selection) openBase(ctx context.Context, st streams, hub registryOption
 		platform = s.platformOfPrograms(ctx)
 	}
 	b := &base{}
-	if b.Image, b.origin, err = (&imageOrigin{hub, platform}).openImage(ctx, st, s.from); err != nil {
+	if b.Image, b.origin, err = (&imageOrigin{hub, s.limitOptions, platform}).openImage(ctx, st, s.from); err != nil {
 		return nil, fmt.Errorf("--from %w", err)
 	}
 	err = unlessDone(ctx, func() (err error) {
-		b.files, err = pack.OpenFiles(ctx, b.Image, pack.Limits{})
+		b.files, err = pack.OpenFiles(ctx, b.Image, s.limits())
 		return err
 	})
 	if err != nil {

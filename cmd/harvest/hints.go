@@ -12,6 +12,7 @@ import (
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/engine"
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/elfdeps/ldso"
+	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/pack/registry"
 	"github.com/harvest-oci/harvest/rootfs"
 	"github.com/harvest-oci/harvest/rootfs/plan"
@@ -63,6 +64,7 @@ func hint(verb *cobra.Command, err error) string {
 		disagree *disagreeError
 		platform *plan.PlatformError
 		tag      *tagError
+		fault    *pack.FaultError
 		several  *severalError
 		other    *registry.PlatformError
 		status   *registry.StatusError
@@ -99,6 +101,8 @@ func hint(verb *cobra.Command, err error) string {
 		return "choose one with ARCHIVE:NAME, or with --platform"
 	case errors.As(err, &other):
 		return "choose one with --platform"
+	case errors.As(err, &fault) && fault.Limit && has(verb, "max-unpacked"):
+		return "--max-unpacked SIZE allows more, if you trust it"
 	case errors.As(err, &status) && statusHint(status.Code) != "":
 		return statusHint(status.Code)
 	case errors.As(err, &tag):

@@ -36,6 +36,7 @@ and --platform choose among them.`
 // imageOrigin is the part of the command line that says which image a name means.
 type imageOrigin struct {
 	registryOptions
+	limitOptions
 	platform string
 }
 
@@ -44,6 +45,7 @@ type imageOrigin struct {
 func (o *imageOrigin) addFlags(cmd *cobra.Command) {
 	addPlatformFlag(cmd, &o.platform)
 	o.registryOptions.addFlags(cmd)
+	o.addFlag(cmd)
 	cmd.PreRun = func(cmd *cobra.Command, _ []string) { o.given(cmd) }
 }
 
@@ -58,7 +60,8 @@ type images struct {
 	store  *pack.Store      // nil if they come from a registry
 	client *registry.Client // or from a store
 	wanted []*pack.Image    // those that are meant
-	temp   *os.File         // what came through a pipe or a network, or was compressed
+	limits pack.Limits
+	temp   *os.File // what came through a pipe or a network, or was compressed
 }
 
 // openImage opens the one image that a name leads to. Its layers can be read
@@ -98,7 +101,7 @@ func (o *imageOrigin) openImages(ctx context.Context, s streams, name string) (*
 	if err != nil {
 		return nil, err
 	}
-	list := &images{}
+	list := &images{limits: o.limits()}
 	if err = list.open(ctx, s, file); err == nil {
 		err = list.choose(chosen, o.platform)
 	}
@@ -261,7 +264,7 @@ func (list *images) spool(ctx context.Context, r io.Reader) (err error) {
 	}
 	var store *pack.Store
 	err = unlessDone(ctx, func() (err error) {
-		store, err = pack.Spool(list.temp, r, pack.Limits{})
+		store, err = pack.Spool(list.temp, r, list.limits)
 		return err
 	})
 	if err == nil {

@@ -18,6 +18,7 @@ import (
 // indexOptions is the command line of index.
 type indexOptions struct {
 	registryOptions
+	limitOptions
 	sources []string
 	tags    []string
 	output  string
@@ -58,6 +59,7 @@ Each ` + imageHelp,
 	f.StringArrayVarP(&o.tags, "tag", "t", nil, "`NAME[:TAG]`: a name of the index (repeatable; default: the names that all images have)")
 	f.StringVarP(&o.output, "output", "o", "", "`DIR`: what to write, a folder, or an archive if it ends in .tar, - for one to stdout")
 	o.addFlags(cmd)
+	o.addFlag(cmd)
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON on stdout")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	completeWords(cmd, "tag")
@@ -77,7 +79,7 @@ func indexRun(ctx context.Context, s streams, o *indexOptions) (err error) {
 	in := &indexed{index: &pack.Index{Tags: tags}, from: make(map[string]string)}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	for _, name := range o.sources {
-		if err := in.add(ctx, s, name, &imageOrigin{registryOptions: o.registryOptions}); err != nil {
+		if err := in.add(ctx, s, name, &imageOrigin{registryOptions: o.registryOptions, limitOptions: o.limitOptions}); err != nil {
 			return err
 		}
 	}

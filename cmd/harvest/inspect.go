@@ -85,7 +85,7 @@ func inspectRun(ctx context.Context, s streams, o *inspectOptions) (err error) {
 	for _, img := range list.wanted {
 		i := inspect(img)
 		if o.files {
-			if err := i.addFiles(ctx, img); err != nil {
+			if err := i.addFiles(ctx, img, o.limits()); err != nil {
 				return naming(o.image, err)
 			}
 		}
@@ -207,8 +207,8 @@ type imageFile struct {
 }
 
 // addFiles adds all that the layers of an image make together.
-func (i *inspectedImage) addFiles(ctx context.Context, img *pack.Image) error {
-	f, err := pack.OpenFiles(ctx, img, pack.Limits{})
+func (i *inspectedImage) addFiles(ctx context.Context, img *pack.Image, limits pack.Limits) error {
+	f, err := pack.OpenFiles(ctx, img, limits)
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ path, and what it is there for. JSON has all reasons, the list the first. With
 	completeWords(cmd, "user")
 	group(cmd.Flags(), "How it runs")
 	o.hub.addFlags(cmd)
+	o.addFlag(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the list as JSON")
 	group(cmd.Flags(), "Output")
 	return cmd

@@ -23,6 +23,7 @@ import (
 // packOptions is the command line of pack.
 type packOptions struct {
 	imageOptions
+	limitOptions
 	sources  []string
 	platform string
 }
@@ -59,6 +60,7 @@ resolved: harvest lint says what the image lacks.`,
 	f.SortFlags = false
 	f.StringVar(&o.platform, "platform", "", "`PLATFORM`: what the image is for, as in linux/arm64 (default: what the entrypoint, or else the first program, is for)")
 	completeWords(cmd, "platform", platforms...)
+	o.addFlag(cmd)
 	o.addConfigFlags(cmd, "nothing")
 	o.addOutputFlags(cmd, "the first folder")
 	return cmd
@@ -97,7 +99,7 @@ func packRun(ctx context.Context, s streams, o *packOptions) (err error) {
 	if err := o.ping(ctx, s); err != nil {
 		return err
 	}
-	p := &packed{}
+	p := &packed{limits: o.limits()}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	if err := p.add(ctx, s, o.sources, epoch); err != nil {
 		return err
@@ -109,7 +111,7 @@ func packRun(ctx context.Context, s streams, o *packOptions) (err error) {
 	result := describe(img, out, p.notes, p.trees...)
 	result.DryRun = o.dryRun
 	if !o.dryRun {
-		stage := func(dir string) error { return pack.Unpack(ctx, img, dir, pack.Limits{}) }
+		stage := func(dir string) error { return pack.Unpack(ctx, img, dir, o.limits()) }
 		if err := o.ship(ctx, s, img, stage, out, result); err != nil {
 			return err
 		}
@@ -134,6 +136,7 @@ type packed struct {
 	trees  []*rootfs.Tree // of each layer for itself
 	notes  []string
 
+	limits  pack.Limits
 	closers []io.Closer
 }
 
@@ -230,7 +233,7 @@ func (p *packed) addTar(ctx context.Context, f *os.File) error {
 		store.Close()
 		return errIsImage
 	}
-	t := &openTree{}
+	t := &openTree{limits: p.limits}
 	if err := t.addLayers(ctx, &pack.Image{Layers: []pack.Layer{layer}}); err != nil {
 		return err
 	}
@@ -308,7 +311,7 @@ func (p *packed) checkEntrypoint(ctx context.Context, img *pack.Image) error {
 	if len(p.trees) == 1 {
 		return missing
 	}
-	whole := &openTree{}
+	whole := &openTree{limits: p.limits}
 	if err := whole.addLayers(ctx, img); err != nil {
 		return err
 	}

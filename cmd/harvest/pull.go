@@ -16,6 +16,7 @@ import (
 // pullOptions is the command line of pull.
 type pullOptions struct {
 	registryOptions
+	limitOptions
 	imageOptions
 	name     string
 	platform string
@@ -48,6 +49,7 @@ breaks off is continued.
 	f.StringVar(&o.platform, "platform", "", "`PLATFORM`: of an image for several platforms, that for linux/arm64, say (default: this machine's)")
 	completeWords(cmd, "platform", platforms...)
 	o.registryOptions.addFlags(cmd)
+	o.addFlag(cmd)
 	f.StringVarP(&o.output, "output", "o", "", "`FILE`: what to write, - for stdout; or another kind, type=oci|rootfs,dest=PATH (default: a .tar named after the image)")
 	f.StringVar(&o.format, "format", formatArchive, "`"+strings.Join(formats, "|")+"`: docker archive and OCI layout in one, as is the default; the former alone, with the names of tutorials; or as docker wrote it before 2016")
 	f.BoolVar(&o.load, "load", false, "load the image into docker; a file is written only if -o names it")
@@ -81,7 +83,7 @@ func pullRun(ctx context.Context, s streams, o *pullOptions) error {
 		return err
 	}
 	result := newPullSummary(o.name, img, out)
-	stage := func(dir string) error { return pack.Unpack(ctx, img, dir, pack.Limits{}) }
+	stage := func(dir string) error { return pack.Unpack(ctx, img, dir, o.limits()) }
 	written := &summary{}
 	if err := o.ship(ctx, s, img, stage, out, written); err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 // pushOptions is the command line of push.
 type pushOptions struct {
 	registryOptions
+	limitOptions
 	image    string
 	names    []string
 	platform string
@@ -57,6 +58,7 @@ platforms become an index.
 	addPlatformFlag(cmd, &o.platform)
 	f.StringVar(&o.compress, "compress", "", "`METHOD[:LEVEL]`: compress layers anew: none, gzip or zstd (default: as they are)")
 	o.addFlags(cmd)
+	o.addFlag(cmd)
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON on stdout")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	completeWords(cmd, "compress", "none", pack.Gzip, pack.Zstd)
@@ -75,7 +77,7 @@ func pushRun(ctx context.Context, s streams, o *pushOptions) (err error) {
 		return err
 	}
 	defer client.Close()
-	list, err := (&imageOrigin{o.registryOptions, o.platform}).openImages(ctx, s, o.image)
+	list, err := (&imageOrigin{o.registryOptions, o.limitOptions, o.platform}).openImages(ctx, s, o.image)
 	if err != nil {
 		return err
 	}
@@ -121,7 +123,7 @@ func (o *pushOptions) recompress(img *pack.Image) (err error) {
 		return usagef("--compress: %w", err)
 	}
 	for i, l := range img.Layers {
-		img.Layers[i] = pack.TarLayer(l, pack.Limits{})
+		img.Layers[i] = pack.TarLayer(l, o.limits())
 	}
 	return nil
 }

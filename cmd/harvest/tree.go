@@ -22,6 +22,7 @@ docker export writes.`
 type openTree struct {
 	*rootfs.Tree
 	Image   *pack.Image // nil if it is none
+	limits  pack.Limits
 	closers []io.Closer
 }
 
@@ -43,14 +44,14 @@ func (o *imageOrigin) openRoot(ctx context.Context, s streams, name string) (*op
 		if err != nil {
 			return nil, err
 		}
-		t := &openTree{closers: []io.Closer{list}}
+		t := &openTree{limits: o.limits(), closers: []io.Closer{list}}
 		return t.orClosed(name, t.addImage(ctx, list))
 	}
 	if err != nil {
 		return nil, err
 	}
-	list := &images{}
-	t := &openTree{closers: []io.Closer{list}}
+	list := &images{limits: o.limits()}
+	t := &openTree{limits: o.limits(), closers: []io.Closer{list}}
 	switch err = list.open(ctx, s, file); {
 	case err == nil:
 		if err = list.choose(chosen, o.platform); err == nil {
@@ -85,7 +86,7 @@ func (t *openTree) addImage(ctx context.Context, list *images) error {
 
 func (t *openTree) addLayers(ctx context.Context, img *pack.Image) error {
 	return unlessDone(ctx, func() error {
-		files, err := pack.OpenFiles(ctx, img, pack.Limits{})
+		files, err := pack.OpenFiles(ctx, img, t.limits)
 		if err != nil {
 			return err
 		}

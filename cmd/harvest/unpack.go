@@ -60,7 +60,7 @@ func unpackRun(ctx context.Context, s streams, o *unpackOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, origin.Close()) }()
 	err = writeFolder(ctx, o.dir, nil, func(dir string) error {
-		return pack.Unpack(ctx, img, dir, pack.Limits{})
+		return pack.Unpack(ctx, img, dir, o.limits())
 	})
 	if err != nil || o.quiet {
 		return err

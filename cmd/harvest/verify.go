@@ -107,16 +107,18 @@ type verifiedFault struct {
 	Blob string `json:"blob,omitempty"`
 	Path string `json:"path,omitempty"`
 	Text string `json:"text"`
+
+	limit bool // it is more than --max-unpacked
 }
 
 func (f verifiedFault) err() error {
 	if f.Blob == "" {
 		return errors.New(f.Text)
 	}
-	return &pack.FaultError{Blob: f.Blob, Path: f.Path, Text: f.Text}
+	return &pack.FaultError{Blob: f.Blob, Path: f.Path, Text: f.Text, Limit: f.limit}
 }
 
-func newFault(f *pack.FaultError) verifiedFault { return verifiedFault{f.Blob, f.Path, f.Text} }
+func newFault(f *pack.FaultError) verifiedFault { return verifiedFault{f.Blob, f.Path, f.Text, f.Limit} }
 
 // verify fills in what is found. What keeps an image from being opened may be a
 // fault, too.
@@ -143,10 +145,10 @@ func (v *verification) verify(ctx context.Context, s streams, o *verifyOptions) 
 	var faults []*pack.FaultError
 	err = unlessDone(ctx, func() (err error) {
 		if list.whole() {
-			faults, err = list.store.Verify(ctx, pack.Limits{})
+			faults, err = list.store.Verify(ctx, o.limits())
 			return err
 		}
-		faults, err = pack.Verify(ctx, list.wanted[0], pack.Limits{})
+		faults, err = pack.Verify(ctx, list.wanted[0], o.limits())
 		return err
 	})
 	if err != nil {
@@ -159,7 +161,7 @@ func (v *verification) verify(ctx context.Context, s streams, o *verifyOptions) 
 		i := inspect(img)
 		vi := verifiedImage{ID: i.ImageID, Tags: i.Tags, Platform: i.platform(), Layers: len(i.Layers), Size: i.Size, Findings: []lint.Finding{}}
 		if len(faults) == 0 { // else there may be no telling what is in it
-			if err := vi.addPrograms(ctx, img); err != nil {
+			if err := vi.addPrograms(ctx, img, o.limits()); err != nil {
 				return naming(o.image, err)
 			}
 		}
@@ -169,8 +171,8 @@ func (v *verification) verify(ctx context.Context, s streams, o *verifyOptions) 
 }
 
 // addPrograms checks that programs find what they need.
-func (vi *verifiedImage) addPrograms(ctx context.Context, img *pack.Image) (err error) {
-	t := &openTree{}
+func (vi *verifiedImage) addPrograms(ctx context.Context, img *pack.Image, limits pack.Limits) (err error) {
+	t := &openTree{limits: limits}
 	if err := t.addLayers(ctx, img); err != nil {
 		return err
 	}
