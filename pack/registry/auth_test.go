@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,11 +35,15 @@ func locked(auth string) *registrytest.Registry {
 
 // loggedIn gives a client one login, and counts who asks for others.
 func loggedIn(c *registry.Client, want string) {
+	loggedInWith(c, want, registry.Credential{Username: user, Password: password})
+}
+
+func loggedInWith(c *registry.Client, want string, cred registry.Credential) {
 	c.Credentials = func(_ context.Context, host string) (registry.Credential, error) {
 		if host != want {
 			return registry.Credential{}, nil
 		}
-		return registry.Credential{Username: user, Password: password}, nil
+		return cred, nil
 	}
 }
 
@@ -51,8 +56,9 @@ type listener struct {
 
 func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(io.LimitReader(r.Body, 1000))
+	form, _ := url.ParseQuery(string(body)) // be it one or not
 	l.mu.Lock()
-	if a := r.Header.Get("Authorization"); a != "" || strings.Contains(string(body), password) {
+	if a := r.Header.Get("Authorization"); a != "" || strings.Contains(fmt.Sprint(form), password) {
 		l.seen = append(l.seen, r.Method+" "+a+string(body))
 	}
 	l.mu.Unlock()
@@ -332,6 +338,25 @@ func TestLoginIsKeptAsDockerKeepsIt(t *testing.T) {
 		if cred, err := again.Credentials(t.Context(), "registry.example.com"); err != nil || cred != (registry.Credential{}) {
 			t.Errorf("after logging out there is %v, %v", cred, err)
 		}
+	})
+}
+
+func TestLoginOfDockerHubIsKeptUnderItsOldName(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.json")
+	inWorld(t, world{"registry-1.docker.io:443": locked("Basic")}, func(t *testing.T, c *registry.Client) {
+		logins, err := registry.OpenLogins(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := logins.Login(t.Context(), c, "docker.io", registry.Credential{Username: user, Password: password}); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(data), `"https://index.docker.io/v1/"`) {
+			t.Errorf("got %s, %v", data, err)
+		}
+		c.Credentials = logins.Credentials
+		pushed(t, c, image(t, 1, 0), "app")
 	})
 }
 

@@ -66,6 +66,7 @@ func Loopback(host string) bool {
 //
 //	auth      answers a challenge, and drops what it answered where it does not belong
 //	retry     makes a request again that a registry had no time for
+//	sealed    refuses to send a login in the clear
 //	watched   ends one that does not move
 func (c *Client) http() *auth.Client {
 	c.once.Do(func() {
@@ -83,7 +84,7 @@ func (c *Client) newAuth(credential auth.CredentialFunc) *auth.Client {
 	a := &auth.Client{
 		Client: &http.Client{
 			Transport: &retry.Transport{
-				Base:   &watched{base: c.base, secrets: &c.secrets},
+				Base:   &sealed{&watched{base: c.base, secrets: &c.secrets}, c.plainHTTP},
 				Policy: func() retry.Policy { return patience{} },
 			},
 			CheckRedirect: checkRedirect,
@@ -109,7 +110,12 @@ func (c *Client) credential(ctx context.Context, host string) (Credential, error
 }
 
 // Close closes the connections that are kept for further requests.
-func (c *Client) Close() { c.http().Client.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.http()
+	if t, ok := c.base.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
 
 func (c *Client) plainHTTP(host string) bool {
 	if c.PlainHTTP == nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
 	"oras.land/oras-go/v2/errdef"
@@ -33,6 +34,8 @@ type StatusError struct {
 	Code int    // of HTTP
 	Text string // its reasons; may be ""
 	API  bool   // they have the form that the protocol gives them
+
+	after time.Duration // how long the registry wants not to be asked again
 }
 
 func (e *StatusError) Error() string {
@@ -47,7 +50,7 @@ const maxErrorBody = 1 << 20
 
 // statusOf returns the error that a response is. It does not close its body.
 func statusOf(resp *http.Response) error {
-	e := &StatusError{Code: resp.StatusCode}
+	e := &StatusError{Code: resp.StatusCode, after: retryAfter(resp.Header)}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if err != nil { // the status says enough
 		return e
@@ -151,6 +154,7 @@ func (s *secrets) add(texts ...string) {
 			s.list = append(s.list, text)
 		}
 	}
+	slices.SortStableFunc(s.list, func(a, b string) int { return len(b) - len(a) }) // as one may be part of another
 }
 
 func (s *secrets) hidden(text string) string {

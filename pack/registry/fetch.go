@@ -44,7 +44,10 @@ func (c *Client) Fetch(ctx context.Context, img *pack.Image, f File) (*pack.Imag
 			return section{io.NewSectionReader(f, at, b.Size)}, nil
 		})
 	}
-	return &here, g.Wait()
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return &here, nil
 }
 
 // A section is a layer in a file, which others close.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -227,18 +228,37 @@ func TestManifestThatTheRegistryChangesIsAnError(t *testing.T) {
 }
 
 func TestEndlessListsEnd(t *testing.T) {
-	g := &registrytest.Registry{Fault: func(w http.ResponseWriter, r *http.Request) bool {
-		w.Header().Set("Link", "<"+r.URL.Path+">; rel=next")
-		_ = json.NewEncoder(w).Encode(map[string]any{"tags": []string{"a"}, "repositories": []string{"a"}})
-		return true
-	}}
-	inWorld(t, world{local: g}, func(t *testing.T, c *registry.Client) {
-		if tags, err := c.Tags(t.Context(), app); err == nil {
-			t.Errorf("%d tags", len(tags))
-		}
-		_, err := c.Catalog(t.Context(), local)
-		fails(t, err, "listing the repositories of 127.0.0.1:5000: the list has more than 10000 pages or 1000000 names")
-	})
+	long := strings.Repeat("x", 3<<19)
+	for _, test := range []struct {
+		name  string
+		names func(page int) []string
+		asked int
+		want  string
+	}{
+		{"again", func(int) []string { return []string{"a"} }, 2, "the list has the same page again and again"},
+		{"no names", func(int) []string { return nil }, 10_000, "the list has more than 10000 pages or 33554432 bytes"},
+		{"long names", func(page int) []string { return []string{strconv.Itoa(page) + long} }, 22, "the list has more than 10000 pages or 33554432 bytes"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			page := 0
+			g := &registrytest.Registry{Fault: func(w http.ResponseWriter, r *http.Request) bool {
+				page++
+				w.Header().Set("Link", "<"+r.URL.Path+">; rel=next")
+				_ = json.NewEncoder(w).Encode(map[string]any{"tags": test.names(page), "repositories": test.names(page)})
+				return true
+			}}
+			inWorld(t, world{local: g}, func(t *testing.T, c *registry.Client) {
+				_, err := c.Tags(t.Context(), app)
+				fails(t, err, "listing the tags of 127.0.0.1:5000/team/app: "+test.want)
+				page = 0
+				_, err = c.Catalog(t.Context(), local)
+				fails(t, err, "listing the repositories of 127.0.0.1:5000: "+test.want)
+				if page != test.asked {
+					t.Errorf("asked for %d pages, want %d", page, test.asked)
+				}
+			})
+		})
+	}
 }
 
 func TestEndlessIndexesEnd(t *testing.T) {
@@ -264,6 +284,8 @@ func TestNamesThatAreNone(t *testing.T) {
 	c := &registry.Client{}
 	for _, test := range []struct{ name, want string }{
 		{"user:password@127.0.0.1:5000/app", "a name has no room for a password"},
+		{"https://user:password@127.0.0.1:5000/app:v1", "a name has no room for a password"},
+		{"user:pass/word@127.0.0.1:5000/app@" + zeros, "a name has no room for a password"},
 		{"UPPER", `image name "UPPER": invalid reference format: repository name (library/UPPER) must be lowercase`},
 		{"a b", `image name "a b": invalid reference format`},
 		{"", `image name "": invalid reference format`},
@@ -276,6 +298,10 @@ func TestNamesThatAreNone(t *testing.T) {
 	fails(t, err, "there is no name to push to")
 	_, err = c.Push(t.Context(), image(t, 1, 0), "app@"+zeros)
 	fails(t, err, `image name "app@DIGEST": a digest cannot be given to an image`)
+	_, err = c.Push(t.Context(), image(t, 1, 0), "user:password@127.0.0.1:5000/app")
+	fails(t, err, "a name has no room for a password")
+	_, err = c.Catalog(t.Context(), "user:password@127.0.0.1:5000")
+	fails(t, err, "a name has no room for a password")
 	for _, host := range []string{"", "a/b", "http://127.0.0.1:5000", "library"} {
 		_, err := c.Catalog(t.Context(), host)
 		fails(t, err, fmt.Sprintf("%q is not the name of a registry, as in registry.example.com or 127.0.0.1:5000", host))

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -12,10 +13,13 @@ import (
 
 const (
 	maxPages = 10_000
-	maxNames = 1_000_000
+	maxList  = 32 << 20 // bytes of all names
 )
 
-var errEndless = fmt.Errorf("the list has more than %d pages or %d names", maxPages, maxNames)
+var (
+	errEndless = fmt.Errorf("the list has more than %d pages or %d bytes", maxPages, maxList)
+	errAgain   = errors.New("the list has the same page again and again")
+)
 
 // Tags returns the tags of a repository, sorted. A tag or digest in its name
 // does not matter.
@@ -25,7 +29,11 @@ func (c *Client) Tags(ctx context.Context, name string) ([]string, error) {
 		return nil, err
 	}
 	var l pages
-	if err := r.Repository.Tags(ctx, "", l.add); err != nil {
+	err = patiently(ctx, func() error {
+		l = pages{}
+		return r.Repository.Tags(ctx, "", l.add)
+	})
+	if err != nil {
 		return nil, c.failed("listing the tags of "+r.String(), r.unknown(ctx, explained(err)))
 	}
 	return l.sorted(), nil
@@ -39,7 +47,11 @@ func (c *Client) Catalog(ctx context.Context, host string) ([]string, error) {
 		return nil, err
 	}
 	var l pages
-	if err := reg.Repositories(ctx, "", l.add); err != nil {
+	err = patiently(ctx, func() error {
+		l = pages{}
+		return reg.Repositories(ctx, "", l.add)
+	})
+	if err != nil {
 		return nil, c.failed("listing the repositories of "+host, err)
 	}
 	return l.sorted(), nil
@@ -47,7 +59,10 @@ func (c *Client) Catalog(ctx context.Context, host string) ([]string, error) {
 
 // registry opens a registry by its host.
 func (c *Client) registry(host string) (*remote.Registry, error) {
-	if full, err := pack.ParseTag(host + "/x"); err != nil || full != host+"/x:latest" {
+	if err := checkName(host); err != nil {
+		return nil, err
+	}
+	if full, err := pack.ParseTag(host + "/x/y"); err != nil || full != host+"/x/y:latest" {
 		return nil, fmt.Errorf("%q is not the name of a registry, as in registry.example.com or 127.0.0.1:5000", host)
 	}
 	reg, err := remote.NewRegistry(host)
@@ -62,19 +77,30 @@ func (c *Client) registry(host string) (*remote.Registry, error) {
 // pages are what a registry lists, page by page.
 type pages struct {
 	names []string
+	last  []string // page
 	pages int
+	bytes int
 }
 
+const nameBytes = 32 // that a name takes besides its own
+
 func (p *pages) add(names []string) error {
+	if len(names) > 0 && slices.Equal(names, p.last) {
+		return errAgain
+	}
+	p.last = names
 	p.pages++
-	p.names = append(p.names, names...)
-	if p.pages >= maxPages || len(p.names) > maxNames {
+	for _, name := range names {
+		p.bytes += len(name) + nameBytes
+	}
+	if p.pages >= maxPages || p.bytes > maxList {
 		return errEndless
 	}
+	p.names = append(p.names, names...)
 	return nil
 }
 
 func (p *pages) sorted() []string {
 	slices.Sort(p.names)
-	return p.names
+	return slices.Compact(p.names)
 }

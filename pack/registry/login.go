@@ -42,9 +42,8 @@ func (l *Logins) Login(ctx context.Context, c *Client, host string, cred Credent
 		return err
 	}
 	c.secrets.add(cred.Password, cred.RefreshToken, cred.AccessToken)
-	fresh := c.newAuth(auth.StaticCredential(reg.Reference.Host(), cred)) // which has not logged in yet
-	reg.Client = fresh
-	defer fresh.Client.CloseIdleConnections()
+	c.http()
+	reg.Client = c.newAuth(auth.StaticCredential(reg.Reference.Host(), cred)) // which has not logged in yet
 	if err := reg.Ping(ctx); err != nil {
 		return c.failed("logging in to "+host, err)
 	}

@@ -37,8 +37,8 @@ type Push struct {
 	Transfers []Transfer    // layers from the lowest up, then the config, for each image and repository
 }
 
-// Push writes an image under names, which may be in different repositories. An
-// error leaves all names of the repository that it is about as they were.
+// Push writes an image under names, which may be in different repositories and
+// registries. No name is written before all of the image is everywhere.
 //
 // Layers that are no blobs yet become some as [pack.Image.Compression] says.
 func (c *Client) Push(ctx context.Context, img *pack.Image, names ...string) (*Push, error) {
@@ -187,6 +187,9 @@ func (c *Client) targets(names []string) ([]*target, error) {
 	var list []*target
 	byPlace := make(map[string]*target)
 	for _, name := range names {
+		if err := checkName(name); err != nil {
+			return nil, err
+		}
 		full, err := pack.ParseTag(name)
 		if err != nil {
 			return nil, err
@@ -222,6 +225,8 @@ func (c *Client) push(ctx context.Context, images []*prepared, top document, tar
 			}
 			result.Transfers = append(result.Transfers, done...)
 		}
+	}
+	for _, t := range targets {
 		for _, tag := range t.tags {
 			if err := t.putNamed(ctx, top, tag); err != nil {
 				return nil, c.failed("pushing to "+t.String(), err)

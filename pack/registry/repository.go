@@ -33,8 +33,8 @@ func (r *repository) String() string { return r.host + "/" + r.path }
 // open returns the repository of a name and what of it is meant: a tag, or a
 // digest if there is one.
 func (c *Client) open(name string) (r *repository, ref string, err error) {
-	if before, _, found := strings.Cut(name, "@"); found && !strings.Contains(before, "/") && strings.Contains(before, ":") {
-		return nil, "", errors.New("a name has no room for a password")
+	if err := checkName(name); err != nil {
+		return nil, "", err
 	}
 	base, sum, digested := strings.Cut(name, "@")
 	full, err := pack.ParseTag(base)
@@ -57,6 +57,18 @@ func (c *Client) open(name string) (r *repository, ref string, err error) {
 		return r, sum, nil
 	}
 	return r, rest[tagAt+1:], nil
+}
+
+// checkName refuses a name that has a login in it, and does not say which.
+func checkName(name string) error {
+	at := strings.LastIndexByte(name, '@')
+	if at >= 0 && strings.HasPrefix(name[at+1:], "sha256:") {
+		name = name[:at]
+	}
+	if before, _, found := strings.Cut(name, "@"); found && strings.Contains(before, ":") {
+		return errors.New("a name has no room for a password")
+	}
+	return nil
 }
 
 // checkDigest refuses what must not become part of a path or a URL.
@@ -109,7 +121,15 @@ type document struct {
 }
 
 // manifest reads the document that a tag or a digest stands for.
-func (r *repository) manifest(ctx context.Context, ref string) (document, error) {
+func (r *repository) manifest(ctx context.Context, ref string) (doc document, err error) {
+	err = patiently(ctx, func() (err error) {
+		doc, err = r.readManifest(ctx, ref)
+		return err
+	})
+	return doc, err
+}
+
+func (r *repository) readManifest(ctx context.Context, ref string) (document, error) {
 	resp, err := r.do(ctx, http.MethodGet, r.url("manifests/"+ref), nil, "Accept", strings.Join(documentTypes, ", "))
 	if err != nil {
 		return document{}, err
@@ -205,11 +225,11 @@ func (r *repository) has(ctx context.Context, d v1.Descriptor) (bool, error) {
 
 var errElsewhere = errors.New("the registry wants it sent to another place")
 
-// elsewhere returns an error if an address that the registry gave for an upload
-// is not its own: what is sent there has credentials with it.
+// elsewhere returns an error if an address that the registry gave for what is
+// sent is not its own: credentials may go with it, and contents do.
 func elsewhere(location, registry *url.URL) error {
 	if location.Scheme != registry.Scheme || !strings.EqualFold(location.Hostname(), registry.Hostname()) || port(location) != port(registry) {
-		return fmt.Errorf("%w, %s://%s", errElsewhere, location.Scheme, location.Host)
+		return &finalError{fmt.Errorf("%w, %s://%s", errElsewhere, location.Scheme, location.Host)}
 	}
 	return nil
 }

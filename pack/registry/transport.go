@@ -34,16 +34,43 @@ func defaultTransport() http.RoundTripper {
 	return t
 }
 
-// checkRedirect refuses to leave TLS. That credentials stay behind on the way to
-// another host is seen to by the auth client.
+// checkRedirect refuses to leave TLS, and to send anything but a question to
+// another place. That credentials stay behind on the way to another host is seen to
+// by the auth client.
 func checkRedirect(req *http.Request, via []*http.Request) error {
-	if via[0].URL.Scheme == "https" && req.URL.Scheme != "https" {
-		return fmt.Errorf("redirected from https to %s at %s", req.URL.Scheme, req.URL.Host)
+	first := via[0]
+	switch {
+	case first.URL.Scheme == "https" && req.URL.Scheme != "https":
+		return &finalError{fmt.Errorf("redirected from https to %s at %s", req.URL.Scheme, req.URL.Host)}
+	case len(via) >= 10:
+		return &finalError{errors.New("redirected more than 10 times")}
+	case first.Method == http.MethodGet || first.Method == http.MethodHead:
+		return nil
 	}
-	if len(via) >= 10 {
-		return errors.New("redirected more than 10 times")
+	return elsewhere(req.URL, first.URL)
+}
+
+// sealed is a transport that sends no login in the clear but to who is spoken to
+// in plain HTTP: a registry on this machine may name a token service that is not.
+type sealed struct {
+	base  http.RoundTripper
+	plain func(host string) bool
+}
+
+func (t *sealed) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme == "http" && hasLogin(req) && !t.plain(req.URL.Host) {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, &finalError{fmt.Errorf("a login would go unencrypted to %s", req.URL.Host)}
 	}
-	return nil
+	return t.base.RoundTrip(req)
+}
+
+// hasLogin reports whether a request shows who makes it: in its header or, to a
+// token service, in a form.
+func hasLogin(req *http.Request) bool {
+	return req.Header.Get("Authorization") != "" || strings.HasPrefix(req.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
 }
 
 // patience says whether a request is worth another attempt, and when.
@@ -136,6 +163,26 @@ func (e *stalledError) Timeout() bool { return true }
 // Temporary makes it a [net.Error].
 func (e *stalledError) Temporary() bool { return true }
 
+// A brokenError is the end of an answer that had begun well.
+type brokenError struct{ error }
+
+func (e *brokenError) Unwrap() error { return e.error }
+
+// patiently asks again when an answer has broken off. All else the transport has
+// tried again already.
+func patiently(ctx context.Context, ask func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := ask()
+		var broken *brokenError
+		if attempt >= retries || ctx.Err() != nil || !errors.As(err, &broken) {
+			return err
+		}
+		if err := wait(ctx, pause(attempt)); err != nil {
+			return err
+		}
+	}
+}
+
 // watched is a transport that ends requests which stall. It does not measure how
 // long a request takes, nor how long its body takes to be made or its answer to
 // be read.
@@ -167,13 +214,6 @@ func (t *watched) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = &receivedBody{resp.Body, w}
 	return resp, nil
-}
-
-// CloseIdleConnections lets [http.Client.CloseIdleConnections] reach the transport.
-func (t *watched) CloseIdleConnections() {
-	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
 }
 
 // A watch cancels a request when it has been armed for too long.
@@ -238,7 +278,7 @@ func (b *receivedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.w.disarm()
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = b.w.reason(err)
+		err = &brokenError{b.w.reason(err)}
 	}
 	return n, err
 }

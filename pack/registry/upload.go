@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 )
@@ -26,9 +27,11 @@ type upload struct {
 	part part
 
 	location *url.URL // of the session, nil without one
-	login    string   // with which it was opened
+	login    string   // that the registry has last accepted
 	at       int64    // bytes that the registry has of the blob
 	counted  int64    // bytes that the mover was told of
+	resumed  bool     // the session has been broken and goes on
+	misled   bool     // one that did came to nothing
 }
 
 // run sends the blob, over as many connections as it takes.
@@ -36,7 +39,9 @@ func (u *upload) run(ctx context.Context) error {
 	attempts, from := 0, int64(0)
 	for {
 		err := u.try(ctx)
-		if err == nil || ctx.Err() != nil || !again(err) {
+		if u.resumed && invalid(err) { // the registry had less than it said, or other bytes
+			u.misled = true
+		} else if err == nil || ctx.Err() != nil || !again(err) {
 			return err
 		}
 		if u.at >= from+enough {
@@ -45,7 +50,7 @@ func (u *upload) run(ctx context.Context) error {
 		if from = u.at; attempts >= retries {
 			return fmt.Errorf("breaks off again and again: %w", explained(err))
 		}
-		if err := wait(ctx, pause(attempts)); err != nil {
+		if err := wait(ctx, max(pause(attempts), asked(err))); err != nil {
 			return err
 		}
 		attempts++
@@ -70,9 +75,24 @@ func again(err error) bool {
 		case http.StatusUnauthorized, http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable:
 			return true
 		}
-		return overloaded(status.Code)
+		return overloaded(status.Code) && status.after <= maxPause
 	}
 	return true // the connection broke
+}
+
+// invalid reports whether a registry found that a blob has another digest.
+func invalid(err error) bool {
+	var status *StatusError
+	return errors.As(err, &status) && status.Code == http.StatusBadRequest
+}
+
+// asked returns how long a registry wants not to be asked again.
+func asked(err error) time.Duration {
+	var status *StatusError
+	if errors.As(err, &status) {
+		return status.after
+	}
+	return 0
 }
 
 // A finalError would be the same the next time.
@@ -114,6 +134,7 @@ func (u *upload) begin(ctx context.Context, origin string) (mounted bool, err er
 			return true, nil
 		case resp.StatusCode == http.StatusAccepted:
 			u.login = resp.Request.Header.Get("Authorization")
+			u.resumed = false
 			u.reached(0)
 			return false, u.moved(resp)
 		}
@@ -136,7 +157,7 @@ func (u *upload) moved(resp *http.Response) error {
 		return &finalError{fmt.Errorf("the registry does not say where to send it: %w", err)}
 	}
 	if err := elsewhere(location, resp.Request.URL); err != nil {
-		return &finalError{err}
+		return err
 	}
 	u.location = location
 	return nil
@@ -148,8 +169,9 @@ func (u *upload) reached(n int64) {
 	u.at, u.counted = n, n
 }
 
-// do makes a request of the session with the login that opened it, because a
-// body that there is but once cannot be sent again after a challenge.
+// do makes a request of the session. One with a body, which there is but once
+// and so cannot be sent again after a challenge, shows the login that was accepted
+// last; another answers the challenge, as a token may have ended meanwhile.
 func (u *upload) do(ctx context.Context, method, address string, body io.Reader, size int64, header ...string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(u.repo.scoped(ctx, method), method, address, body)
 	if err != nil {
@@ -159,10 +181,14 @@ func (u *upload) do(ctx context.Context, method, address string, body io.Reader,
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	if u.login != "" {
+	if body != nil && u.login != "" {
 		req.Header.Set("Authorization", u.login)
 	}
-	return u.client.http().Do(req)
+	resp, err := u.client.http().Do(req)
+	if err == nil && body == nil {
+		u.login = resp.Request.Header.Get("Authorization")
+	}
+	return resp, err
 }
 
 // send sends what the registry has not got yet.
@@ -195,9 +221,11 @@ func (u *upload) send(ctx context.Context) error {
 // commit ends the session.
 func (u *upload) commit(ctx context.Context) error {
 	address := *u.location
-	values := address.Query()
-	values.Set("digest", u.part.Digest.String())
-	address.RawQuery = values.Encode()
+	query := url.Values{"digest": {u.part.Digest.String()}}.Encode()
+	if address.RawQuery != "" { // is left as it is, as it may be signed
+		query = address.RawQuery + "&" + query
+	}
+	address.RawQuery = query
 	resp, err := u.do(ctx, http.MethodPut, address.String(), nil, 0, "Content-Type", "application/octet-stream")
 	if err != nil {
 		return err
@@ -212,15 +240,15 @@ func (u *upload) commit(ctx context.Context) error {
 // resume asks how much of the blob a broken session has. If that is nothing, or
 // nobody knows, there will be a new session.
 func (u *upload) resume(ctx context.Context) {
-	if u.location == nil {
-		return
-	}
-	resp, err := u.do(ctx, http.MethodGet, u.location.String(), nil, 0)
-	if err == nil {
-		defer resp.Body.Close()
-		if n := u.held(resp); n > 0 && u.moved(resp) == nil {
-			u.reached(n)
-			return
+	if u.location != nil && !u.misled {
+		resp, err := u.do(ctx, http.MethodGet, u.location.String(), nil, 0)
+		if err == nil {
+			defer resp.Body.Close()
+			if n := u.held(resp); n > 0 && u.moved(resp) == nil {
+				u.resumed = true
+				u.reached(n)
+				return
+			}
 		}
 	}
 	u.location = nil
