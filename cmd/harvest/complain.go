@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 func complain(w io.Writer, verb *cobra.Command, err error) {
 	errs := split(err)
 	for i, e := range errs {
-		for line := range strings.Lines(message(e)) {
+		for line := range strings.Lines(withoutLogins(message(e))) {
 			fmt.Fprintf(w, "harvest: error: %s\n", strings.TrimRight(line, "\n"))
 		}
 		h := hint(verb, e)
@@ -27,6 +28,32 @@ func complain(w io.Writer, verb *cobra.Command, err error) {
 			}
 		}
 	}
+}
+
+// withoutLogins takes USER:PASSWORD@ out of a text that has names of images in it
+// as somebody typed them.
+func withoutLogins(text string) string {
+	if !strings.Contains(text, "@") {
+		return text
+	}
+	withLogin := regexp.MustCompile(`(^|[\s"'(]|//)[^\s"'/:@]+:[^\s"']*@[^\s"']*`)
+	return withLogin.ReplaceAllStringFunc(text, func(name string) string {
+		rest := name
+		if at := strings.LastIndex(name, "@sha256:"); at >= 0 {
+			rest = name[:at]
+		}
+		at := strings.LastIndexByte(rest, '@')
+		if at < 0 {
+			return name
+		}
+		before := ""
+		for _, start := range []string{"//", `"`, "'", "(", " "} {
+			if strings.HasPrefix(name, start) {
+				before = start
+			}
+		}
+		return before + "(secret)" + name[at:]
+	})
 }
 
 // split takes apart what errors.Join has joined.

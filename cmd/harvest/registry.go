@@ -25,6 +25,8 @@ func (o *registryOptions) addFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.plainHTTP, "plain-http", false, "speak HTTP to registries, not HTTPS; on this machine that is the default, unless --plain-http=false")
 }
 
+const dockerHub = "docker.io" // which has nothing to say in the clear
+
 // client returns what speaks to registries.
 func (o *registryOptions) client(s streams) (*registry.Client, error) {
 	logins, err := openLogins(s)
@@ -33,7 +35,7 @@ func (o *registryOptions) client(s streams) (*registry.Client, error) {
 	}
 	c := &registry.Client{Credentials: logins.Credentials, UserAgent: "harvest/" + strings.Trim(version(), "()")}
 	if o.setPlainHTTP {
-		c.PlainHTTP = func(string) bool { return o.plainHTTP }
+		c.PlainHTTP = func(host string) bool { return o.plainHTTP && host != dockerHub }
 	}
 	return c, nil
 }
