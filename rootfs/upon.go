@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"errors"
 	"io/fs"
 	"path"
 )
@@ -69,7 +70,11 @@ func (w walker) pair(p, src string) {
 		return // the host has no such path: what lies there is the base's alone
 	}
 	w.of[p] = real
-	if to, err := resolve(p, true, w.tree.look); err == nil {
+	to, err := resolve(p, true, w.tree.look)
+	if errors.Is(err, fs.ErrNotExist) && w.host.node(real).info.IsDir() {
+		to, err = resolve(p, true, w.tree.making(nil, p)) // a link of the base to nothing yet
+	}
+	if err == nil {
 		w.of[to] = real
 	}
 }

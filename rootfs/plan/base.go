@@ -12,13 +12,17 @@ import (
 )
 
 // stack begins the tree with what the base has. What the user names may take the
-// place of something there, and so may what is made from what is there.
+// place of something there, though not of a link to a folder, such as a merged
+// /usr has: all that is in it would be gone. So may what is made from what is there.
 func (b *builder) stack(base *rootfs.Tree) error {
 	if b.spec.Layout == Flat {
 		return fmt.Errorf("the layout %s has folders of its own, which a base would have too", Flat)
 	}
 	b.tree = rootfs.Upon(base)
 	b.tree.Replace = func(base, by *rootfs.Entry) bool {
+		if info, err := b.tree.Stat(base.Path[1:]); base.Link != "" && by.Link == "" && err == nil && info.IsDir() {
+			return false
+		}
 		switch by.Why[0].Kind {
 		case "program", "added":
 			b.plan.Notes = append(b.plan.Notes, fmt.Sprintf("%s replaces that of the base", by.Path))
@@ -45,10 +49,15 @@ func (e *BaseError) Error() string {
 // Unwrap returns the conflict.
 func (e *BaseError) Unwrap() error { return e.Conflict }
 
-// baseError tells conflicts with the base from those between inputs.
+// baseError tells what a program needs, and the base has another of, from other
+// conflicts.
 func baseError(err error) error {
 	var conflict *rootfs.ConflictError
-	if errors.As(err, &conflict) && len(conflict.Have.Why) > 0 && conflict.Have.Why[0].Kind == "base" && len(conflict.Want.Why) > 0 {
+	if !errors.As(err, &conflict) || len(conflict.Have.Why) == 0 || conflict.Have.Why[0].Kind != "base" || len(conflict.Want.Why) == 0 {
+		return err
+	}
+	switch conflict.Want.Why[0].Kind {
+	case "library", "loader", "link":
 		return &BaseError{conflict}
 	}
 	return err

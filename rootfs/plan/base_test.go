@@ -55,10 +55,7 @@ func TestABaseIsNotShippedAgain(t *testing.T) {
 		/lib/gnu/libtinfo.so.6.4 file 0755
 		/proc dir 0755
 		/run dir 0755
-		/sbin -> usr/sbin
 		/sys dir 0755
-		/usr dir 0755
-		/usr/sbin dir 0755
 		/var dir 0755
 		/var/tmp dir 1777
 	`)
@@ -145,4 +142,61 @@ func TestAStaticProgramNeedsNothingOfItsBase(t *testing.T) {
 func TestFlatNeedsAnEmptyBase(t *testing.T) {
 	_, err := planUpon(t, splitBase, merged, "--bin /bin/bash --layout flat")
 	same(t, err.Error(), "the layout flat has folders of its own, which a base would have too")
+}
+
+// A base has folders and a distribution of its own, wherever it says so.
+func TestABaseGetsNoDistribution(t *testing.T) {
+	for name, base := range map[string]string{
+		"another file":  strings.Replace(splitBase, "/etc/os-release ", "/usr/lib/os-release ", 1),
+		"a bare folder": "/bin/busybox elf static\n/lib dir\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := planUpon(t, base, merged, "--bin init")
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, below(listing(p), "/etc/os", "/usr", "/sbin", "/lib"), `
+				/usr dir 0755
+				/usr/sbin dir 0755
+				/usr/sbin/init file 0755
+			`)
+		})
+	}
+}
+
+// Where the base has a folder, or a link to one, that is where things go, and
+// nothing takes its place.
+func TestFoldersOfTheBaseStayOnes(t *testing.T) {
+	const data = "\n/data/x text new\n/data/d/y text 2\n/data/l -> nowhere"
+	for _, test := range []struct{ name, base, line, want string }{
+		{"a file for a link to a folder", merged, "--add /data/x:/bin",
+			"two inputs for /bin: a link to usr/bin (base) and a file from /data/x (added for --add /data/x:/bin)"},
+		{"a file for a folder", splitBase, "--add /data/x:/bin",
+			"two inputs for /bin: a folder (base) and a file from /data/x (added for --add /data/x:/bin)"},
+		{"a link for a folder", splitBase + "/srv/l dir", "--add /data:/srv",
+			"two inputs for /srv/l: a folder (base) and a link to nowhere (added for --add /data:/srv)"},
+		{"a folder for a file", splitBase + "/srv/d text x", "--add /data:/srv",
+			"two inputs for /srv/d: a file (base) and a folder from /data/d (added for --add /data:/srv)"},
+		{"a file on the way to a program", splitBase + "/usr/sbin text x", "",
+			"two inputs for /usr/sbin: a file (base) and a folder (folder for /usr/sbin/init)"},
+		{"a folder for a link to one", splitBase + "/srv/other dir\n/srv/d -> other", "--add /data/d:/srv/d",
+			"/srv dir 0755\n/srv/other dir 0755\n/srv/other/y file 0644"},
+		{"a link to nothing on the way to a program", splitBase + "/usr/sbin -> ../srv/sbin", "",
+			"/srv dir 0755\n/srv/sbin dir 0755\n/srv/sbin/init file 0755"},
+		{"a link to nothing on the way to a file", splitBase + "/data -> srv/data", "--add /data/x",
+			"/srv dir 0755\n/srv/data dir 0755\n/srv/data/x file 0644\n/usr dir 0755\n/usr/sbin dir 0755\n/usr/sbin/init file 0755"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, err := planUpon(t, test.base, merged+data, "--bin init --bare "+test.line)
+			if err != nil {
+				same(t, err.Error(), test.want)
+				return
+			}
+			got := strings.Replace(listing(p), "/dev dir 0755\n", "", 1)
+			if strings.Contains(test.line, ":") {
+				got = below(got, "/srv")
+			}
+			same(t, got, test.want)
+		})
+	}
 }

@@ -44,11 +44,7 @@ func (b *builder) skeleton() error {
 	if b.spec.Bare {
 		return b.addMissing(why, rootfs.Dir("/dev", 0o755))
 	}
-	top := b.hostTop
-	if b.spec.Layout == Flat {
-		top = b.flatTop
-	}
-	if err := top(why); err != nil {
+	if err := b.top(why); err != nil {
 		return err
 	}
 	return b.addMissing(why,
@@ -63,6 +59,18 @@ func (b *builder) skeleton() error {
 		rootfs.File("/etc/group", 0o644, []byte(groups)),
 		rootfs.File("/etc/nsswitch.conf", 0o644, []byte(nsswitch)),
 	)
+}
+
+// top adds what only a root of its own needs: a base has folders and a
+// distribution already.
+func (b *builder) top(why rootfs.Reason) error {
+	switch {
+	case b.spec.Base != nil:
+		return nil
+	case b.spec.Layout == Flat:
+		return b.flatTop(why)
+	}
+	return b.hostTop(why)
 }
 
 // hostTop adds the top-level folders of programs and libraries as the host has
