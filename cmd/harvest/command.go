@@ -85,12 +85,13 @@ func (c *checkedWriter) Write(p []byte) (int, error) {
 func exitCode(err error) int {
 	var missing *elfdeps.MissingError
 	var law *plan.LawError
+	var disturbed *plan.DisturbError
 	var disagree *disagreeError
 	var check *checkError
 	switch {
 	case errors.As(err, &check):
 		return exitFound
-	case errors.As(err, &missing), errors.As(err, &law), errors.As(err, &disagree):
+	case errors.As(err, &missing), errors.As(err, &law), errors.As(err, &disturbed), errors.As(err, &disagree):
 		return exitUnresolved
 	}
 	return exitUsage

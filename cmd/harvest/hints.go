@@ -57,6 +57,7 @@ func hint(verb *cobra.Command, err error) string {
 		missing  *elfdeps.MissingError
 		script   *elfdeps.ScriptError
 		base     *plan.BaseError
+		disturb  *plan.DisturbError
 		due      *dueError
 		conflict *rootfs.ConflictError
 		access   *plan.AccessError
@@ -85,6 +86,8 @@ func hint(verb *cobra.Command, err error) string {
 		return "--add ships files that are no programs"
 	case errors.As(err, &base):
 		return "a base with the same version of it, such as one of this system's own release, has no need of another; nor has a static program"
+	case errors.As(err, &disturb):
+		return "give the file a place where only its own program looks, take it from a root with the same version as the base, or link the program statically"
 	case errors.As(err, &due):
 		return due.to.hint()
 	case errors.As(err, &conflict):

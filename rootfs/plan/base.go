@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/elfdeps/ldcache"
@@ -107,45 +106,19 @@ func (b *builder) cacheOfBase(l *elfdeps.Loader) (*ldcache.Cache, error) {
 	return c, nil
 }
 
-// addToCache adds entries to the base's index. It reports whether it lacked any,
-// and refuses those that would lead the base's programs elsewhere.
-func (b *builder) addToCache(base *ldcache.Cache, l *elfdeps.Loader, entries []ldcache.Entry) (bool, error) {
+// addToCache adds entries to the base's index, behind its own of the same name. It
+// reports whether it lacked any.
+func addToCache(base *ldcache.Cache, entries []ldcache.Entry) (lacked bool) {
 	type key struct{ name, path, hwcap string }
 	have := make(map[key]bool)
-	named := make(map[string]bool)
 	for _, e := range base.Entries {
 		have[key{e.Name, e.Path, e.HwcapName}] = true
-		named[e.Name] = true
 	}
-	lacks := false
 	for _, e := range entries {
-		if have[key{e.Name, e.Path, e.HwcapName}] {
-			continue
-		}
-		if hidden := b.hides(e, l); hidden != "" && !named[e.Name] {
-			return false, fmt.Errorf("the base's programs find %s as %s, and would then find %s", e.Name, hidden, e.Path)
-		}
-		base.Entries = append(base.Entries, e)
-		lacks = true
-	}
-	return lacks, nil
-}
-
-// hides returns the library in a default directory of the base that an entry of
-// the cache would come before, "" if there is none.
-func (b *builder) hides(e ldcache.Entry, l *elfdeps.Loader) string {
-	target, err := b.tree.RealPath(e.Path)
-	if err != nil {
-		return ""
-	}
-	for _, dir := range l.DefaultDirs {
-		file := path.Join(dir, e.Name)
-		if real, err := b.tree.RealPath(file); err == nil && b.tree.InBase(real) {
-			if real == target {
-				return ""
-			}
-			return file
+		if !have[key{e.Name, e.Path, e.HwcapName}] {
+			base.Entries = append(base.Entries, e)
+			lacked = true
 		}
 	}
-	return ""
+	return lacked
 }

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -200,3 +201,81 @@ func TestFoldersOfTheBaseStayOnes(t *testing.T) {
 		})
 	}
 }
+
+// What is put upon a base does not change what its own programs load, by none of
+// the rules of their loader.
+func TestProgramsOfTheBaseLoadWhatTheyDid(t *testing.T) {
+	const loader = "elf interp=/lib64/ld.so "
+	for _, test := range []struct{ name, base, root, line, want string }{
+		{"a folder that is searched before", "/usr/lib/gnu/libz.so elf soname=libz.so\n/bin/zip " + loader + "needed=libz.so",
+			"/lib/gnu/libz.so elf soname=libz.so text=other\n/usr/bin/new " + loader + "needed=libz.so", "",
+			"the base's /bin/zip finds libz.so as /usr/lib/gnu/libz.so, and would then find /lib/gnu/libz.so"},
+		{"what several programs need", "/usr/lib/gnu/libz.so elf soname=libz.so\n/bin/zip " + loader + "needed=libz.so\n/bin/unzip " + loader + "needed=libz.so",
+			"/lib/gnu/libz.so elf soname=libz.so text=other\n/usr/bin/new " + loader + "needed=libz.so", "",
+			"the base's /bin/unzip and 1 more find libz.so as /usr/lib/gnu/libz.so, and would then find /lib/gnu/libz.so"},
+		{"a folder of DT_RUNPATH", "/usr/lib/q/libq.so elf soname=libq.so\n/bin/app " + loader + "needed=libq.so runpath=$ORIGIN/../opt/q:/usr/lib/q",
+			"/opt/q/libq.so elf soname=libq.so text=other\n/usr/bin/new " + loader + "needed=libq.so runpath=/opt/q", "",
+			"the base's /bin/app finds libq.so as /usr/lib/q/libq.so, and would then find /bin/../opt/q/libq.so"},
+		{"a folder of DT_RUNPATH of a library", "/usr/lib/q/libq.so elf soname=libq.so\n/usr/lib/plugin.so elf needed=libq.so runpath=/opt/q:/usr/lib/q",
+			"/opt/q/libq.so elf soname=libq.so text=other\n/usr/bin/new " + loader + "needed=libq.so runpath=/opt/q", "",
+			"the base's /usr/lib/plugin.so finds libq.so as /usr/lib/q/libq.so, and would then find /opt/q/libq.so"},
+		{"a link to a folder", "/usr/lib/q/libq.so elf soname=libq.so\n/bin/app " + loader + "needed=libq.so runpath=/opt/q:/usr/lib/q",
+			"/data/q -> ../srv/q\n/srv/q/libq.so elf text=other", "--add /data:/opt --add /srv/q",
+			"the base's /bin/app finds libq.so as /usr/lib/q/libq.so, and would then find /opt/q/libq.so"},
+		{"a file that is added", "/usr/lib/gnu/libz.so elf soname=libz.so\n/bin/zip " + loader + "needed=libz.so",
+			"/data/libz.so text nonsense", "--add /data/libz.so:/lib/gnu/libz.so",
+			"the base's /bin/zip finds libz.so as /usr/lib/gnu/libz.so, and would then not find it"},
+		{"a library for better processors", "/usr/lib/gnu/libz.so elf soname=libz.so\n/bin/zip " + loader + "needed=libz.so",
+			"/usr/lib/gnu/libz.so elf soname=libz.so\n/usr/lib/gnu/glibc-hwcaps/x86-64-v3/libz.so elf soname=libz.so text=better\n/usr/bin/new " + loader + "needed=libz.so", "--all-hwcaps",
+			"the base's /bin/zip finds libz.so as /usr/lib/gnu/libz.so, and would then find /lib/gnu/glibc-hwcaps/x86-64-v3/libz.so on x86-64-v3"},
+		{"a name that only dlopen asks for", "/usr/lib/gnu/libz.so elf soname=libz.so",
+			"/lib/gnu/libz.so elf soname=libz.so text=other\n/usr/bin/new " + loader + "needed=libz.so", "",
+			"the base's programs find libz.so as /usr/lib/gnu/libz.so, and would then find /lib/gnu/libz.so"},
+		{"a library that is replaced, and lacks a version", "/usr/lib/gnu/libz.so elf soname=libz.so verdef=libz.so,Z_1\n/bin/zip " + loader + "needed=libz.so verneed=libz.so:Z_1",
+			"/data/libz.so elf soname=libz.so verdef=libz.so,Z_2", "--add /data/libz.so:/usr/lib/gnu/libz.so",
+			"the base's /bin/zip finds versions Z_1 of libz.so as /usr/lib/gnu/libz.so, and would then not find it"},
+		{"a library that is replaced", "/usr/lib/gnu/libz.so elf soname=libz.so\n/bin/zip " + loader + "needed=libz.so",
+			"/data/libz.so elf soname=libz.so text=other", "--add /data/libz.so:/usr/lib/gnu/libz.so", ""},
+		{"a copy", "/usr/lib/gnu/libz.so elf soname=libz.so\n/bin/zip " + loader + "needed=libz.so",
+			"/lib/gnu/libz.so elf soname=libz.so\n/usr/bin/new " + loader + "needed=libz.so", "", ""},
+		{"what the base lacked", "/bin/zip " + loader + "needed=libz.so",
+			"/lib/gnu/libz.so elf soname=libz.so\n/usr/bin/new " + loader + "needed=libz.so", "", ""},
+		{"a library of its own folder", "/usr/lib/gnu/libz.so elf soname=libz.so\n/bin/zip " + loader + "needed=libz.so",
+			"/opt/q/libz.so elf soname=libz.so text=other\n/usr/bin/new " + loader + "needed=libz.so runpath=/opt/q", "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bin := "init"
+			if strings.Contains(test.root, "/usr/bin/new") {
+				bin = "new"
+			}
+			base := strings.Replace(splitBase, "/etc/ld.so.cache  cache libls.so=/usr/lib/gnu/libls.so libc.so.6=/lib/gnu/libc.so.6\n", "", 1)
+			_, err := planUpon(t, base+test.base, merged+test.root, "--bin "+bin+" "+test.line)
+			got := ""
+			if err != nil {
+				got = err.Error()
+			}
+			same(t, got, test.want)
+		})
+	}
+}
+
+// Nothing of the base is read if no loader looks at what is put upon it.
+func TestAStaticProgramReadsNothingOfItsBase(t *testing.T) {
+	s := spec(t, "--bin init --bare --add /etc/os-release")
+	s.Base = &rootfs.Tree{}
+	for _, e := range []*rootfs.Entry{
+		rootfs.FileFrom("/usr/bin/ls", 0o755, 100, unreadable{}),
+		rootfs.FileFrom("/usr/lib/libc.so.6", 0o644, 100, unreadable{}),
+	} {
+		if err := s.Base.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := plan.Make(context.Background(), onDisk(t, merged), s); err != nil {
+		t.Error(err)
+	}
+}
+
+type unreadable struct{}
+
+func (unreadable) Open() (fs.File, error) { return nil, fs.ErrPermission }

@@ -88,9 +88,8 @@ func (b *builder) cache(l *elfdeps.Loader) error {
 		return nil
 	}
 	if base != nil {
-		lacks, err := b.addToCache(base, l, c.Entries)
-		if err != nil || !lacks {
-			return err
+		if !addToCache(base, c.Entries) {
+			return nil
 		}
 		c = base
 		c.Entries = slices.DeleteFunc(c.Entries, func(e ldcache.Entry) bool { return b.unlisted(e.Name) != nil && b.byDefault(l, e) })

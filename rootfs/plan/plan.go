@@ -122,6 +122,9 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	if err := b.checkLaw(ctx); err != nil {
 		return p, err
 	}
+	if err := b.checkBase(ctx); err != nil {
+		return p, err
+	}
 	p.Tree, p.Root = b.tree, b.tree
 	if spec.Base != nil {
 		p.Tree = b.tree.Added()
