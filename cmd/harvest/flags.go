@@ -125,6 +125,9 @@ func (s *selection) plan(ctx context.Context, user string, base *base) (*plan.Pl
 	spec.User = user
 	if base != nil {
 		spec.Base = base.files.Tree
+		if dirs := lookupEnv(base.Config.Env, "LD_LIBRARY_PATH"); dirs != "" {
+			spec.BasePath = []string{dirs}
+		}
 		spec.User = cmp.Or(user, base.Config.User)
 	}
 	host, err := s.host()

@@ -279,3 +279,34 @@ func TestAStaticProgramReadsNothingOfItsBase(t *testing.T) {
 type unreadable struct{}
 
 func (unreadable) Open() (fs.File, error) { return nil, fs.ErrPermission }
+
+// The library path that a base sets is what programs upon it have, too.
+func TestTheLibraryPathOfTheBaseIsPartOfTheLaw(t *testing.T) {
+	s := spec(t, "--bin bash")
+	s.Base, s.BasePath = &rootfs.Tree{}, []string{"/opt/lib"}
+	base := splitBase + "/opt/lib/libtinfo.so.6 elf soname=libtinfo.so.6 text=other needed=libc.so.6\n"
+	if err := s.Base.AddHostTree(onDisk(t, base), "/", "/", rootfs.Reason{Kind: "added"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := plan.Make(context.Background(), onDisk(t, merged), s)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	same(t, err.Error(), "in the image /usr/bin/bash would load /opt/lib/libtinfo.so.6 as libtinfo.so.6 instead of the host's /lib/gnu/libtinfo.so.6")
+}
+
+func TestPreloadedLibrariesAreNoted(t *testing.T) {
+	const preload = "\n/etc/ld.so.preload text \"/opt/x.so\\n\"\n"
+	const theirs = "/etc/ld.so.preload makes all programs of the image load /opt/x.so"
+	for _, test := range []struct{ name, base, root, line, want string }{
+		{"the base's", splitBase + preload, merged, "", theirs},
+		{"added", splitBase, merged + preload, "--add /etc/ld.so.preload", theirs},
+		{"the host's", splitBase, merged + preload, "", "/etc/ld.so.preload makes this root's programs load /opt/x.so; the image has no such file"},
+	} {
+		p, err := planUpon(t, test.base, test.root, "--bin bash "+test.line)
+		if err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		same(t, strings.Join(p.Notes, "\n"), test.want)
+	}
+}

@@ -190,8 +190,8 @@ func (d *disturbance) askers(ctx context.Context) ([]string, error) {
 
 // compare returns what the base's programs would find no more, or find elsewhere.
 func (d *disturbance) compare(ctx context.Context, programs, hwcaps []string) ([]Violation, error) {
-	alone := elfdeps.Resolver{FS: d.spec.Base, Hwcaps: hwcaps}
-	under := elfdeps.Resolver{FS: d.tree, Hwcaps: hwcaps}
+	alone := elfdeps.Resolver{FS: d.spec.Base, LibraryPath: d.spec.BasePath, Hwcaps: hwcaps}
+	under := elfdeps.Resolver{FS: d.tree, LibraryPath: d.spec.BasePath, Hwcaps: hwcaps}
 	before, _ := alone.Resolve(ctx, programs...) // what the base lacks by itself is not ours
 	after, _ := under.Resolve(ctx, programs...)
 	if err := ctx.Err(); err != nil {

@@ -16,6 +16,8 @@ type builder struct {
 	host *rootfs.Host
 	spec Spec
 	tree *rootfs.Tree
+
+	fixed error // why the base's index of libraries stays as it is, nil if it can be amended
 }
 
 func (b *builder) build() error {
@@ -40,6 +42,7 @@ func (b *builder) build() error {
 		return err
 	}
 	b.dangling()
+	b.preloads()
 	return nil
 }
 

@@ -23,7 +23,7 @@ func Notes(host *rootfs.Host, c *elfdeps.Closure) []string {
 		}
 	}
 	if libs := preloaded(host); libs != "" && len(c.Programs) > 0 {
-		add("/etc/ld.so.preload makes this root's programs load %s; the image has no such file", libs)
+		add(preloadedAway, libs)
 	}
 	for _, p := range c.Programs {
 		if p.Self().UPX {
@@ -48,9 +48,23 @@ func Notes(host *rootfs.Host, c *elfdeps.Closure) []string {
 	return list
 }
 
+const preloadedAway = "/etc/ld.so.preload makes this root's programs load %s; the image has no such file"
+
+// preloads says what /etc/ld.so.preload makes programs of the image load, if it is
+// there. That is no need of theirs, and followed nowhere.
+func (b *builder) preloads() {
+	libs := preloaded(b.tree)
+	if libs == "" {
+		return
+	}
+	away := fmt.Sprintf(preloadedAway, preloaded(b.host))
+	b.plan.Notes = slices.DeleteFunc(b.plan.Notes, func(note string) bool { return note == away })
+	b.plan.Notes = append(b.plan.Notes, "/etc/ld.so.preload makes all programs of the image load "+libs)
+}
+
 // preloaded returns what /etc/ld.so.preload names.
-func preloaded(host *rootfs.Host) string {
-	data, err := fs.ReadFile(host, "etc/ld.so.preload")
+func preloaded(root fs.FS) string {
+	data, err := fs.ReadFile(root, "etc/ld.so.preload")
 	if err != nil {
 		return ""
 	}

@@ -51,7 +51,8 @@ type Spec struct {
 	Platform  Platform         // that programs must be for; the zero value allows any
 	Mentions  bool             // look for names of libraries that nothing needs, see [elfdeps.Mention]
 
-	Base *rootfs.Tree // what lies below, as the layers of an image have it; nil for nothing
+	Base     *rootfs.Tree // what lies below, as the layers of an image have it; nil for nothing
+	BasePath []string     // the LD_LIBRARY_PATH that programs have upon it
 }
 
 // An Input is something of the host.
