@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,8 +38,9 @@ type changeLayer struct {
 
 // A changedPart is an entry of the layer: one of the tree, or a mark.
 type changedPart struct {
-	entry *rootfs.Entry
-	mark  string // the rooted path of a whiteout
+	entry   *rootfs.Entry
+	mark    string // the rooted path of a whiteout
+	removes string // the name that it is for, "" if it is for all
 }
 
 // changedParts returns what is in a layer, in its order.
@@ -79,7 +81,7 @@ func marks(c *rootfs.Changeset, dir string, removed []string) []changedPart {
 	}
 	parts := make([]changedPart, len(removed))
 	for i, name := range removed {
-		parts[i].mark = path.Join(dir, whiteout+name)
+		parts[i] = changedPart{mark: path.Join(dir, whiteout+name), removes: name}
 	}
 	return parts
 }
@@ -115,6 +117,9 @@ func (l *changeLayer) measure() (int64, error) {
 func (l *changeLayer) partHeader(buf *bytes.Buffer, part changedPart) ([]byte, error) {
 	if part.entry != nil {
 		return l.header(buf, part.entry)
+	}
+	if strings.HasPrefix(part.removes, whiteout) {
+		return nil, fmt.Errorf("%s: no layer can remove a name that begins with %s", path.Join(path.Dir(part.mark), part.removes), whiteout)
 	}
 	return tarHeader(buf, &tar.Header{Name: part.mark[1:], Typeflag: tar.TypeReg, ModTime: time.Unix(0, 0)})
 }

@@ -18,7 +18,10 @@ import (
 )
 
 // A shared is the contents of a file. Entries with the same one are hard links.
-type shared struct{ text string }
+type shared struct {
+	text   string
+	xattrs map[string]string
+}
 
 func (s *shared) Open() (fs.File, error) {
 	return rootfs.File("/x", 0, []byte(s.text)).Open()
@@ -31,6 +34,9 @@ func randomTree(t *testing.T, r *rand.Rand) *rootfs.Tree {
 	tree := &rootfs.Tree{}
 	var files []*shared
 	pick := func(list ...string) string { return list[r.IntN(len(list))] }
+	xattrs := func() map[string]string {
+		return []map[string]string{nil, {rootfs.Capability: "\x00c"}, {"user.a": "1"}, {"user.a": "1", "system.posix_acl_default": "\x02\x00"}}[r.IntN(4)]
+	}
 	var fill func(dir string, depth int)
 	fill = func(dir string, depth int) {
 		for _, name := range []string{"a", "a-b", "b", "!c", "d"} {
@@ -47,16 +53,18 @@ func randomTree(t *testing.T, r *rand.Rand) *rootfs.Tree {
 				e = &rootfs.Entry{Path: p, Mode: fs.ModeNamedPipe | 0o600}
 			default:
 				if len(files) == 0 || r.IntN(3) > 0 {
-					files = append(files, &shared{pick("", "one", "two")})
+					files = append(files, &shared{pick("", "one", "two"), xattrs()})
 				}
 				s := files[r.IntN(len(files))]
 				e = rootfs.FileFrom(p, 0o644, int64(len(s.text)), s)
+				e.XAttrs = s.xattrs
 			}
 			e.ModTime = time.Unix(int64(r.IntN(2)), 0)
 			if e.Mode.IsRegular() {
 				e.ModTime = time.Unix(5, 0) // those of one file have the same
 			} else {
 				e.UID = r.IntN(2)
+				e.XAttrs = xattrs()
 			}
 			if err := tree.Add(e); err != nil {
 				t.Fatal(err)
@@ -113,8 +121,29 @@ func TestLayerOfChangesUponTheOneTreeGivesTheOther(t *testing.T) {
 			t.Fatalf("seed %d: the layer of\n%sgives what differs in\n%sthe layer:\n%s", seed, said, left, names(t, b.Bytes()))
 		}
 	}
-	if len(aspects) < 6 || !opaque {
+	if len(aspects) < 8 || !opaque {
 		t.Errorf("too little was compared: %v, opaque %v", aspects, opaque)
+	}
+}
+
+// What no whiteout can name is an error, unless its folder loses all.
+func TestNamesOfWhiteoutsCannotBeRemoved(t *testing.T) {
+	for _, name := range []string{"/d/.wh.x", "/d/.wh..opq"} {
+		before := &rootfs.Tree{}
+		for _, e := range []*rootfs.Entry{rootfs.File(name, 0o644, nil), rootfs.File("/d/kept", 0o644, nil)} {
+			if err := before.Add(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		after := &rootfs.Tree{}
+		if err := after.Add(rootfs.File("/d/kept", 0o644, nil)); err != nil {
+			t.Fatal(err)
+		}
+		c, _ := changes(t, before, after)
+		_, err := pack.ChangeLayer(c, farFuture).WriteTo(io.Discard)
+		if want := name + ": no layer can remove a name that begins with .wh."; err == nil || err.Error() != want {
+			t.Errorf("got %v\nwant %s", err, want)
+		}
 	}
 }
 

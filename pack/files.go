@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -312,13 +313,19 @@ func entryOf(c change) *rootfs.Entry {
 	return attributes(e, c)
 }
 
-// attributes gives an entry mode, owner, time and capabilities.
+// attributes gives an entry mode, owner, time and extended attributes.
 func attributes(e *rootfs.Entry, c change) *rootfs.Entry {
 	e.Mode = c.FileInfo().Mode()
 	e.UID, e.GID, e.ModTime = c.Uid, c.Gid, c.ModTime
-	const capability = "security.capability"
-	if value, ok := c.PAXRecords["SCHILY.xattr."+capability]; ok {
-		e.XAttrs = map[string]string{capability: value}
+	for record, value := range c.PAXRecords {
+		name, ok := strings.CutPrefix(record, "SCHILY.xattr.")
+		if !ok {
+			continue
+		}
+		if e.XAttrs == nil {
+			e.XAttrs = make(map[string]string)
+		}
+		e.XAttrs[name] = value
 	}
 	return e
 }

@@ -23,6 +23,7 @@ const (
 	AspectTarget       Aspect = "target" // of a symbolic link
 	AspectDevice       Aspect = "device"
 	AspectCapabilities Aspect = "capabilities"
+	AspectXAttrs       Aspect = "xattrs" // extended attributes other than that
 	AspectModTime      Aspect = "mtime"
 	AspectHardlinks    Aspect = "hard links" // which other paths are the same file
 )
@@ -122,9 +123,20 @@ func (c *comparison) differences(a, b *Entry) ([]Aspect, error) {
 	}
 	note(AspectTarget, a.Link != b.Link)
 	note(AspectDevice, a.Major != b.Major || a.Minor != b.Minor)
-	note(AspectCapabilities, !maps.Equal(a.XAttrs, b.XAttrs))
+	note(AspectCapabilities, a.XAttrs[Capability] != b.XAttrs[Capability])
+	note(AspectXAttrs, !maps.Equal(others(a.XAttrs), others(b.XAttrs)))
 	note(AspectModTime, !seconds(a.ModTime).Equal(seconds(b.ModTime)))
 	return what, nil
+}
+
+// others returns the extended attributes but for the capabilities.
+func others(xattrs map[string]string) map[string]string {
+	if _, capable := xattrs[Capability]; !capable {
+		return xattrs
+	}
+	list := maps.Clone(xattrs)
+	delete(list, Capability)
+	return list
 }
 
 // seconds returns what an image can say of a time.

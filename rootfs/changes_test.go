@@ -56,8 +56,8 @@ func TestChangesNameWhatDiffers(t *testing.T) {
 		{"everything of a file", []*rootfs.Entry{file(nil)}, []*rootfs.Entry{file(func(e *rootfs.Entry) {
 			*e = *rootfs.File("/f", fs.ModeSetuid|0o644, []byte("TEXT"))
 			e.GID = 1
-			e.XAttrs = map[string]string{"security.capability": "x"}
-		})}, "M /f (mode, owner, contents, capabilities, mtime)"},
+			e.XAttrs = map[string]string{rootfs.Capability: "x", "user.y": "z"}
+		})}, "M /f (mode, owner, contents, capabilities, xattrs, mtime)"},
 		{"a size", []*rootfs.Entry{file(nil)}, []*rootfs.Entry{file(func(e *rootfs.Entry) {
 			*e = *rootfs.File("/f", 0o644, []byte("longer"))
 			e.ModTime = time.Unix(1, 0)

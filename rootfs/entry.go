@@ -31,7 +31,7 @@ type Entry struct {
 	Hardlink     string            // path of the entry that carries the contents of this one, if another does
 	UID, GID     int               // numeric owners
 	ModTime      time.Time         // as on the host; zero for entries that no host has
-	XAttrs       map[string]string // raw values by name; security.capability only
+	XAttrs       map[string]string // raw values by name; of what a host has, security.capability only
 	Major, Minor uint32            // of a device
 	Source       string            // the host's path of the contents, "" if they are in memory
 	Why          []Reason          // what led here; never empty in a finished plan
@@ -70,6 +70,11 @@ func (r Reason) String() string {
 	}
 	return s
 }
+
+// Capability is the extended attribute in which a file has its capabilities, the
+// only one that is taken from a host and given to one: others say something of
+// that host.
+const Capability = "security.capability"
 
 // Dir returns a folder owned by root.
 func Dir(name string, mode fs.FileMode) *Entry {

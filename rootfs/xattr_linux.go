@@ -7,17 +7,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const capabilityAttr = "security.capability"
-
 // capability returns the file's capabilities (capabilities(7)) as raw bytes
 // under their attribute name, or nil if it has none. Other attributes stay
 // behind: labels and ACLs are the host's policy, not the program's.
 func capability(osPath string) (map[string]string, error) {
 	var buf [64]byte // VFS_CAP_DATA of every revision has at most 24 bytes
-	n, err := unix.Lgetxattr(osPath, capabilityAttr, buf[:])
+	n, err := unix.Lgetxattr(osPath, Capability, buf[:])
 	switch {
 	case err == nil:
-		return map[string]string{capabilityAttr: string(buf[:n])}, nil
+		return map[string]string{Capability: string(buf[:n])}, nil
 	case errors.Is(err, unix.ENODATA), errors.Is(err, unix.ENOTSUP):
 		return nil, nil
 	}
@@ -25,10 +23,9 @@ func capability(osPath string) (map[string]string, error) {
 }
 
 func setCapability(f *os.File, attrs map[string]string) error {
-	for name, value := range attrs {
-		if err := unix.Fsetxattr(int(f.Fd()), name, []byte(value), 0); err != nil {
-			return os.NewSyscallError("fsetxattr", err)
-		}
+	value, capable := attrs[Capability]
+	if !capable {
+		return nil
 	}
-	return nil
+	return os.NewSyscallError("fsetxattr", unix.Fsetxattr(int(f.Fd()), Capability, []byte(value), 0))
 }

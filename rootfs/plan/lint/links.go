@@ -67,7 +67,7 @@ var privileged = map[string]string{
 // privileges checks that a program that needs some has them.
 func (c *checker) privileges(e *rootfs.Entry) {
 	capabilities, known := privileged[path.Base(e.Path)]
-	if !known || !executable(e) || e.Mode&fs.ModeSetuid != 0 || len(e.XAttrs) > 0 || !c.inPath(e.Path) {
+	if !known || !executable(e) || e.Mode&fs.ModeSetuid != 0 || e.XAttrs[rootfs.Capability] != "" || !c.inPath(e.Path) {
 		return
 	}
 	if capabilities == "" {
