@@ -211,11 +211,14 @@ const readConfig = `{"docker_version":"20.10","created":"2024-05-06T07:08:09.5+0
 	`"history":[{"created_by":"base"},{"created_by":"CMD","empty_layer":true}]}`
 
 func readImage(t testing.TB) (*pack.Image, pack.Blob) {
-	var c v1.Image
+	var c struct {
+		v1.Image
+		Config pack.Config `json:"config"`
+	}
 	parse(t, []byte(readConfig), &c)
 	blob := pack.Blob{MediaType: v1.MediaTypeImageLayer, Digest: c.RootFS.DiffIDs[0], DiffID: c.RootFS.DiffIDs[0], Size: 1024}
 	return &pack.Image{
-		Architecture: c.Architecture, Variant: c.Variant, OS: c.OS, Created: *c.Created, Config: c.Config, History: c.History,
+		Architecture: c.Architecture, Variant: c.Variant, OS: c.OS, Author: c.Author, Created: *c.Created, Config: c.Config, History: c.History,
 		Layers: []pack.Layer{pack.BlobLayer(blob, nil)},
 		Read:   pack.Documents{Config: []byte(readConfig)},
 	}, blob

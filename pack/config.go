@@ -12,8 +12,9 @@ import (
 
 // config returns the image's config, whose digest is the image ID.
 func (img *Image) config(layers []Blob) ([]byte, error) {
-	c := v1.Image{
+	c := configFile{
 		Created:  img.created(),
+		Author:   img.Author,
 		Platform: v1.Platform{Architecture: img.Architecture, OS: img.OS, Variant: img.Variant},
 		Config:   img.Config,
 		RootFS:   v1.RootFS{Type: "layers", DiffIDs: make([]digest.Digest, len(layers))},
@@ -28,7 +29,7 @@ func (img *Image) config(layers []Blob) ([]byte, error) {
 	return img.oldConfig(c, len(layers))
 }
 
-func (img *Image) newConfig(c v1.Image, layers int) ([]byte, error) {
+func (img *Image) newConfig(c configFile, layers int) ([]byte, error) {
 	if n := filled(c.History); n > layers {
 		return nil, fmt.Errorf("the history has %d entries with a layer, the image has %d layers", n, layers)
 	}
@@ -38,15 +39,15 @@ func (img *Image) newConfig(c v1.Image, layers int) ([]byte, error) {
 
 // oldConfig returns the config that was read, changed only where c says
 // something else.
-func (img *Image) oldConfig(c v1.Image, layers int) ([]byte, error) {
-	var was v1.Image
+func (img *Image) oldConfig(c configFile, layers int) ([]byte, error) {
+	var was configFile
 	if err := json.Unmarshal(img.Read.Config, &was); err != nil {
 		return nil, err
 	}
 	if img.Created.Equal(timeOf(was.Created)) {
 		c.Created = was.Created // in whatever zone, and be it the zero time, which others write
 	}
-	c.Author, c.OSVersion, c.OSFeatures = was.Author, was.OSVersion, was.OSFeatures
+	c.OSVersion, c.OSFeatures = was.OSVersion, was.OSFeatures
 	before, err := json.Marshal(was)
 	if err != nil {
 		return nil, err
@@ -61,9 +62,9 @@ func (img *Image) oldConfig(c v1.Image, layers int) ([]byte, error) {
 	return replaced(img.Read.Config, before, after)
 }
 
-// replaced returns the object doc with the fields of before replaced by those of
-// after; fields that neither has stay. The fields of "config" are replaced in
-// the same way, one by one.
+// replaced returns the object doc with what differs in the fields of before and of
+// after as it is after; all else stays. The fields of "config" are replaced in the
+// same way, one by one.
 func replaced(doc, before, after []byte) ([]byte, error) {
 	fields := make([]map[string]json.RawMessage, 3)
 	for i, data := range [][]byte{doc, before, after} {
@@ -79,11 +80,15 @@ func replaced(doc, before, after []byte) ([]byte, error) {
 		return after, nil
 	}
 	config := have["config"]
-	for name := range old {
-		delete(have, name)
+	for name, value := range old {
+		if !bytes.Equal(value, new[name]) {
+			delete(have, name)
+		}
 	}
 	for name, value := range new {
-		have[name] = value
+		if !bytes.Equal(value, old[name]) {
+			have[name] = value
+		}
 	}
 	if config != nil {
 		merged, err := replaced(config, old["config"], new["config"])

@@ -34,8 +34,8 @@
 // # Promises
 //
 // The same trees, configuration and time give the same bytes on any machine:
-// members are sorted, owners are numbers, times are whole seconds and none is
-// later than the image's own. Contents are read in order, straight from where
+// members are sorted, owners are numbers, times are whole seconds and no file's is
+// later than its layer's latest. Contents are read in order, straight from where
 // they lie, and once if the output is a file; a file that has changed since its
 // tree was made is an error.
 //

@@ -30,7 +30,7 @@ func Example() {
 		Architecture: "amd64",
 		OS:           "linux",
 		Created:      time.Unix(0, 0),
-		Config:       v1.ImageConfig{Entrypoint: []string{"/bin/hello"}},
+		Config:       pack.Config{ImageConfig: v1.ImageConfig{Entrypoint: []string{"/bin/hello"}}},
 		Layers:       []pack.Layer{pack.TreeLayer(&tree, time.Unix(0, 0))},
 	})
 	if err != nil {

@@ -19,8 +19,9 @@ type Image struct {
 	Architecture string   // as GOARCH: "amd64"
 	Variant      string   // of arm: "v7"
 	OS           string   // "linux"
+	Author       string   // who is to be asked about it; may be empty
 	Created      time.Time
-	Config       v1.ImageConfig
+	Config       Config
 	Layers       []Layer
 	Compression  Compression  // of layers that are no blobs yet
 	History      []v1.History // how the layers came about; those that lack an entry get an empty one
@@ -51,7 +52,7 @@ func (img *Image) Append(l Layer, createdBy string) {
 //
 // Of an image that was read, both are what they were, to the byte, as long as
 // they would say the same; where the image says something else, the config keeps
-// what this package does not know of, such as a health check.
+// what this package does not know of, such as a shell.
 func (img *Image) Documents(layers []Blob) (Documents, Digests, error) {
 	config, err := img.config(layers)
 	if err != nil {

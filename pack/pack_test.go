@@ -61,7 +61,7 @@ func sampleImage(t testing.TB) *pack.Image {
 		Architecture: "amd64",
 		OS:           "linux",
 		Created:      epoch,
-		Config:       v1.ImageConfig{Entrypoint: []string{"/bin/su"}, Env: []string{"PATH=/bin"}, WorkingDir: "/"},
+		Config:       pack.Config{ImageConfig: v1.ImageConfig{Entrypoint: []string{"/bin/su"}, Env: []string{"PATH=/bin"}, WorkingDir: "/"}},
 		Layers:       []pack.Layer{pack.TreeLayer(sampleTree(t), epoch)},
 		History:      []v1.History{{Created: &epoch, CreatedBy: "harvest /bin/su"}},
 	}

@@ -116,7 +116,7 @@ func layerType(where string, d v1.Descriptor) (string, error) {
 
 // imageOf returns the image of a config, without its layers, and their diff IDs.
 func imageOf(where string, config []byte, layers int) (*Image, []digest.Digest, error) {
-	var c v1.Image
+	var c configFile
 	if err := json.Unmarshal(config, &c); err != nil {
 		return nil, nil, faultf(where, "is not what it should be: %s", err)
 	}
@@ -137,6 +137,7 @@ func imageOf(where string, config []byte, layers int) (*Image, []digest.Digest, 
 		Architecture: c.Architecture,
 		Variant:      c.Variant,
 		OS:           c.OS,
+		Author:       c.Author,
 		Created:      timeOf(c.Created),
 		Config:       c.Config,
 		History:      c.History,

@@ -86,7 +86,7 @@ func (s *Store) v1Folder(where, id string) (l v1Image, err error) {
 
 // image returns the image that ends with a layer.
 func (l v1Image) image() *Image {
-	img := &Image{Architecture: l.Architecture, Variant: l.Variant, OS: l.OS, Created: timeOf(l.Created)}
+	img := &Image{Architecture: l.Architecture, Variant: l.Variant, OS: l.OS, Author: l.Author, Created: timeOf(l.Created)}
 	if l.Config != nil {
 		img.Config = *l.Config
 	}

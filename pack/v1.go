@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -8,7 +9,6 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // The members of a docker archive of version 1: one folder for each layer, and
@@ -24,16 +24,16 @@ const (
 // A v1Image is the JSON of one layer of such an archive, which says how to run
 // an image that ends there.
 type v1Image struct {
-	ID              string          `json:"id"`
-	Parent          string          `json:"parent,omitempty"`
-	Created         *time.Time      `json:"created,omitempty"`
-	Author          string          `json:"author,omitempty"`
-	Comment         string          `json:"comment,omitempty"`
-	ContainerConfig *v1Command      `json:"container_config,omitempty"`
-	Config          *v1.ImageConfig `json:"config,omitempty"`
-	Architecture    string          `json:"architecture,omitempty"`
-	Variant         string          `json:"variant,omitempty"`
-	OS              string          `json:"os,omitempty"`
+	ID              string     `json:"id"`
+	Parent          string     `json:"parent,omitempty"`
+	Created         *time.Time `json:"created,omitempty"`
+	Author          string     `json:"author,omitempty"`
+	Comment         string     `json:"comment,omitempty"`
+	ContainerConfig *v1Command `json:"container_config,omitempty"`
+	Config          *Config    `json:"config,omitempty"`
+	Architecture    string     `json:"architecture,omitempty"`
+	Variant         string     `json:"variant,omitempty"`
+	OS              string     `json:"os,omitempty"`
 }
 
 // A v1Command is how a layer came about.
@@ -113,6 +113,7 @@ func (img *Image) v1Chain() v1Chain {
 	}
 	if i > 0 {
 		c[i-1].Config = &img.Config
+		c[i-1].Author = cmp.Or(img.Author, c[i-1].Author)
 	}
 	return c
 }

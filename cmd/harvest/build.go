@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,9 @@ type imageOptions struct {
 	expose     []string
 	volumes    []string
 	stopSignal string
+	health     healthOptions
+	author     string
+	created    string
 	load       bool
 	push       bool // into the registries that the tags name
 	dryRun     bool
@@ -97,8 +101,12 @@ func (o *imageOptions) addConfigFlags(cmd *cobra.Command, first string) {
 	f.StringArrayVar(&o.expose, "expose", nil, "`PORT[/PROTO]`: a port that it listens on (repeatable)")
 	f.StringArrayVar(&o.volumes, "volume", nil, "`DIR`: where engines mount a volume (repeatable)")
 	f.StringVar(&o.stopSignal, "stop-signal", "", "`SIGNAL`: what ends it, as in SIGINT (default SIGTERM)")
+	o.health.addFlags(f)
+	f.StringVar(&o.author, "author", "", "`TEXT`: who made the image")
+	f.StringVar(&o.created, "created", "", "`TIME`: when it was made, as in 2026-01-31T12:00:00Z, in seconds since 1970, or now (default: SOURCE_DATE_EPOCH, or 1970)")
 	group(f, "How it runs")
-	for _, flag := range []string{"entrypoint", "cmd", "env", "workdir", "user", "label", "expose", "volume", "stop-signal"} {
+	flags := []string{"entrypoint", "cmd", "env", "workdir", "user", "label", "expose", "volume", "stop-signal", "author", "created"}
+	for _, flag := range append(flags, healthFlags...) {
 		completeWords(cmd, flag)
 	}
 }
@@ -220,8 +228,11 @@ func (o *buildOptions) image(p *plan.Plan, base *base, tags []string, epoch time
 	if base == nil {
 		img.Architecture, img.Variant, img.OS = p.Arch.GOARCH(), p.Arch.Variant(), "linux"
 	}
-	img.Created = epoch
 	var err error
+	if img.Created, err = createdAt(o.created, epoch, time.Now()); err != nil {
+		return nil, err
+	}
+	img.Author = cmp.Or(o.author, img.Author)
 	if img.Config, err = o.config(p, base); err != nil {
 		return nil, err
 	}
@@ -307,4 +318,23 @@ func sourceDate(value string) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH=%s: %w", value, errEpoch)
 	}
 	return time.Unix(seconds, 0).UTC(), nil
+}
+
+// createdAt reads --created: a time as RFC 3339 has it, seconds since 1970, or now.
+// Without it, it is the given one. Images have whole seconds.
+func createdAt(value string, otherwise, now time.Time) (time.Time, error) {
+	switch value {
+	case "":
+		return otherwise, nil
+	case "now":
+		return now.UTC().Truncate(time.Second), nil
+	}
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil && seconds >= 0 && seconds <= maxEpoch {
+		return time.Unix(seconds, 0).UTC(), nil
+	}
+	t, err := time.Parse(time.RFC3339, value)
+	if t = t.UTC().Truncate(time.Second); err != nil || t.Unix() < 0 || t.Unix() > maxEpoch {
+		return t, usagef("--created %s: give a time from 1970 on as 2026-01-31T12:00:00Z, in seconds since 1970, or now", value)
+	}
+	return t, nil
 }

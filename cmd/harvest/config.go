@@ -13,6 +13,7 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
 
@@ -21,8 +22,8 @@ var errNotInImage = errors.New("is not in the image")
 // config says how to run the image: as base says, or else the first program, with
 // the programs' folders in PATH, unless flags say otherwise. As in a Dockerfile,
 // a new entrypoint does away with the arguments of the old one.
-func (o *buildOptions) config(p *plan.Plan, base *base) (v1.ImageConfig, error) {
-	c := v1.ImageConfig{WorkingDir: "/"}
+func (o *buildOptions) config(p *plan.Plan, base *base) (pack.Config, error) {
+	c := pack.Config{ImageConfig: v1.ImageConfig{WorkingDir: "/"}}
 	if base != nil {
 		c = base.Config
 		c.Env = slices.Clone(c.Env)
@@ -32,14 +33,19 @@ func (o *buildOptions) config(p *plan.Plan, base *base) (v1.ImageConfig, error) 
 	if len(c.Entrypoint) == 0 && len(c.Cmd) == 0 {
 		c.Entrypoint = p.Programs[:1:1]
 	}
-	if err := o.configure(&c); err != nil || !o.setEntrypoint {
+	if err := o.configure(&c); err != nil {
 		return c, err
 	}
-	return c, checkEntrypoint(p.Root, c)
+	if o.setEntrypoint {
+		if err := checkEntrypoint(p.Root, c); err != nil {
+			return c, err
+		}
+	}
+	return c, o.health.check(p.Root, c)
 }
 
 // configure changes what flags have a word on.
-func (o *imageOptions) configure(c *v1.ImageConfig) error {
+func (o *imageOptions) configure(c *pack.Config) error {
 	c.User = cmp.Or(o.user, c.User)
 	c.WorkingDir = cmp.Or(o.workdir, c.WorkingDir)
 	c.StopSignal = cmp.Or(o.stopSignal, c.StopSignal)
@@ -52,11 +58,14 @@ func (o *imageOptions) configure(c *v1.ImageConfig) error {
 	if err := o.environment(c); err != nil {
 		return err
 	}
-	return o.offers(c)
+	if err := o.offers(c); err != nil {
+		return err
+	}
+	return o.health.configure(c)
 }
 
 // command sets what runs.
-func (o *imageOptions) command(c *v1.ImageConfig) (err error) {
+func (o *imageOptions) command(c *pack.Config) (err error) {
 	if o.setEntrypoint {
 		c.Cmd = nil
 		if c.Entrypoint, err = words("--entrypoint", o.entrypoint); err != nil {
@@ -70,7 +79,7 @@ func (o *imageOptions) command(c *v1.ImageConfig) (err error) {
 }
 
 // environment sets variables and labels.
-func (o *imageOptions) environment(c *v1.ImageConfig) error {
+func (o *imageOptions) environment(c *pack.Config) error {
 	for _, e := range o.env {
 		name, _, err := pair("-e", e)
 		if err != nil {
@@ -92,7 +101,7 @@ func (o *imageOptions) environment(c *v1.ImageConfig) error {
 }
 
 // offers declares the ports and folders that a container offers.
-func (o *imageOptions) offers(c *v1.ImageConfig) error {
+func (o *imageOptions) offers(c *pack.Config) error {
 	for _, port := range o.expose {
 		number, proto, given := strings.Cut(port, "/")
 		if n, err := strconv.ParseUint(number, 10, 16); err != nil || n == 0 || given && proto != "tcp" && proto != "udp" && proto != "sctp" {
@@ -128,11 +137,15 @@ func pair(flag, s string) (name, value string, err error) {
 }
 
 // checkEntrypoint makes sure that the command is in the image.
-func checkEntrypoint(root fs.FS, c v1.ImageConfig) error {
+func checkEntrypoint(root fs.FS, c pack.Config) error {
 	if len(c.Entrypoint) == 0 {
 		return nil
 	}
-	name := c.Entrypoint[0]
+	return checkCommand(root, c, "--entrypoint", c.Entrypoint[0])
+}
+
+// checkCommand makes sure that a command that a flag names is in the image.
+func checkCommand(root fs.FS, c pack.Config, flag, name string) error {
 	dirs := []string{""}
 	if !strings.Contains(name, "/") {
 		dirs = strings.Split(lookupEnv(c.Env, "PATH"), ":")
@@ -146,7 +159,7 @@ func checkEntrypoint(root fs.FS, c v1.ImageConfig) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("--entrypoint %s %w", name, errNotInImage)
+	return fmt.Errorf("%s %s %w", flag, name, errNotInImage)
 }
 
 // programPath returns the search path of a base, if there is one, with the

@@ -125,9 +125,10 @@ type inspectedImage struct {
 	OS           string           `json:"os"`
 	ImageID      string           `json:"imageId,omitempty"`
 	Manifest     string           `json:"manifest,omitempty"`
+	Author       string           `json:"author,omitempty"`
 	Created      *time.Time       `json:"created,omitempty"`
 	Size         int64            `json:"size"` // of all layers as they are shipped
-	Config       v1.ImageConfig   `json:"config"`
+	Config       pack.Config      `json:"config"`
 	Layers       []inspectedLayer `json:"layers"`
 	Files        []imageFile      `json:"files,omitempty"`
 
@@ -149,6 +150,7 @@ func inspect(img *pack.Image) inspectedImage {
 		OS:           img.OS,
 		ImageID:      digestOf(img.Read.Config),
 		Manifest:     digestOf(img.Read.Manifest),
+		Author:       img.Author,
 		Config:       img.Config,
 		Layers:       []inspectedLayer{},
 	}
@@ -269,6 +271,7 @@ func (i inspectedImage) print(w io.Writer, format string) {
 	if i.Created != nil {
 		line("created", i.Created.UTC().Format(time.RFC3339))
 	}
+	line("author", i.Author)
 	i.printConfig(line)
 	for n, l := range i.Layers {
 		id := l.Digest
@@ -303,6 +306,7 @@ func (i inspectedImage) printConfig(line func(label, text string)) {
 		line("label", name+"="+c.Labels[name])
 	}
 	line("stop signal", c.StopSignal)
+	line("health", healthText(c.Healthcheck))
 }
 
 // commandLine writes a command as it could be typed.

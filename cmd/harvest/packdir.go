@@ -267,11 +267,14 @@ func (p *packed) noteHidden(source string) {
 
 // image returns the image of the layers.
 func (o *packOptions) image(ctx context.Context, p *packed, tags []string, epoch time.Time) (*pack.Image, error) {
-	img := &pack.Image{Tags: tags, Created: epoch}
+	img := &pack.Image{Tags: tags, Author: o.author}
+	var err error
+	if img.Created, err = createdAt(o.created, epoch, time.Now()); err != nil {
+		return nil, err
+	}
 	if err := o.configure(&img.Config); err != nil {
 		return nil, err
 	}
-	var err error
 	if img.Compression, err = pack.ParseCompression(o.compress); err != nil {
 		return nil, usagef("--compress: %w", err)
 	}
@@ -326,7 +329,7 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 // platform returns what the entrypoint, or else the first program that there is,
 // is for.
-func (p *packed) platform(c v1.ImageConfig) v1.Platform {
+func (p *packed) platform(c pack.Config) v1.Platform {
 	for _, t := range slices.Backward(p.trees) {
 		if len(c.Entrypoint) == 0 {
 			break

@@ -118,7 +118,9 @@ func (f verifiedFault) err() error {
 	return &pack.FaultError{Blob: f.Blob, Path: f.Path, Text: f.Text, Limit: f.limit}
 }
 
-func newFault(f *pack.FaultError) verifiedFault { return verifiedFault{f.Blob, f.Path, f.Text, f.Limit} }
+func newFault(f *pack.FaultError) verifiedFault {
+	return verifiedFault{f.Blob, f.Path, f.Text, f.Limit}
+}
 
 // verify fills in what is found. What keeps an image from being opened may be a
 // fault, too.

@@ -97,7 +97,7 @@ const (
 func image(t testing.TB, layers, n int) *pack.Image {
 	t.Helper()
 	epoch := time.Unix(1_000_000_000, 0)
-	img := &pack.Image{Architecture: "amd64", OS: "linux", Created: epoch, Config: v1.ImageConfig{Cmd: []string{"/bin/app"}}}
+	img := &pack.Image{Architecture: "amd64", OS: "linux", Created: epoch, Config: pack.Config{ImageConfig: v1.ImageConfig{Cmd: []string{"/bin/app"}}}}
 	for i := range layers {
 		seed := i
 		if i == layers-1 {

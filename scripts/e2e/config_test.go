@@ -56,6 +56,20 @@ func TestDockerShowsTheConfiguration(t *testing.T) {
 	contains(t, "history", w.run("docker", "history", "--no-trunc", w.image), "harvest /bin/echo /bin/bash")
 }
 
+func TestDockerChecksTheHealth(t *testing.T) {
+	need(t, "docker")
+	w := newWork(t)
+	w.build("--bin", "/bin/bash", "--bin", "/bin/sleep", "--entrypoint", "/bin/sleep 60", "--healthcheck", `["bash","-c","exit 0"]`,
+		"--health-interval", "1s", "--health-timeout", "2s", "--health-retries", "2", "--author", "e2e", "--created", "2024-02-03T04:05:06Z")
+	w.load("docker", "image.tar")
+	equal(t, "check, author and time",
+		w.run("docker", "image", "inspect", "-f", "{{json .Config.Healthcheck}} {{.Author}} {{.Created}}", w.image),
+		`{"Test":["CMD","bash","-c","exit 0"],"Interval":1000000000,"Timeout":2000000000,"Retries":2} e2e 2024-02-03T04:05:06Z`+"\n")
+	w.build("--from", "image.tar", "--bin", "/bin/bash", "--healthcheck", "NONE")
+	w.load("docker", "image.tar")
+	equal(t, "no check upon one", w.run("docker", "image", "inspect", "-f", "{{json .Config.Healthcheck.Test}}", w.image), `["NONE"]`+"\n")
+}
+
 func TestConfigurationHasItsEffect(t *testing.T) {
 	for _, engine := range []string{"docker", "podman"} {
 		t.Run(engine, func(t *testing.T) {

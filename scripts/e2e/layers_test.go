@@ -60,7 +60,7 @@ func (w *work) noLayers(c pack.Compression) *pack.Image {
 		Architecture: strings.TrimSpace(w.run("go", "env", "GOARCH")),
 		OS:           "linux",
 		Created:      time.Unix(0, 0),
-		Config:       v1.ImageConfig{Entrypoint: []string{"/bin/busybox"}},
+		Config:       pack.Config{ImageConfig: v1.ImageConfig{Entrypoint: []string{"/bin/busybox"}}},
 		Compression:  c,
 	}
 }
