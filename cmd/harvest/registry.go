@@ -33,7 +33,11 @@ func (o *registryOptions) client(s streams) (*registry.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &registry.Client{Credentials: logins.Credentials, UserAgent: "harvest/" + strings.Trim(version(), "()")}
+	c := &registry.Client{
+		Credentials: logins.Credentials,
+		Spool:       func() (registry.TempFile, error) { return nameless() },
+		UserAgent:   "harvest/" + strings.Trim(version(), "()"),
+	}
 	if o.setPlainHTTP {
 		c.PlainHTTP = func(host string) bool { return o.plainHTTP && host != dockerHub }
 	}

@@ -28,6 +28,10 @@ type Client struct {
 	// time.
 	Progress func(done, total int64)
 
+	// Spool returns an empty file, in which a push keeps what it compresses until
+	// that is sent. Nil, or an error, has it compressed twice.
+	Spool func() (TempFile, error)
+
 	Parallel  int               // blobs to send at a time; 0 means 4
 	UserAgent string            // "" means harvest
 	Transport http.RoundTripper // nil means one like [http.DefaultTransport]

@@ -19,10 +19,11 @@
 // they are written, and take up no memory or disk before. A connection that
 // breaks in the middle of one is made again, and goes on where the old one ended.
 //
-// A push sends what the registry lacks, several blobs at a time. A tree becomes a
-// blob twice, once to learn its digest and once to be sent, because a layer that
-// is there already should not be sent at all. The tag is written last, so a push
-// that fails leaves the tag as it was.
+// A push sends what the registry lacks, several blobs at a time. A tree is read
+// twice, once to learn the digest of its blob and once to be sent, because a layer
+// that is there already should not be sent at all; where that means compressing
+// it, what came of it is kept in a [Client.Spool]. The tag is written last, so a
+// push that fails leaves the tag as it was.
 //
 // # Whom it trusts
 //

@@ -10,12 +10,6 @@ import (
 	"github.com/harvest-oci/harvest/pack"
 )
 
-// A File is where layers are kept: an *os.File is one.
-type File interface {
-	io.ReaderAt
-	io.WriterAt
-}
-
 // Fetch copies the layers of an image that was pulled into an empty file, several
 // at a time, and returns the same image with its layers there. It is for layers
 // that are read more than once; the file must stay open for that.

@@ -46,7 +46,9 @@ func (c *Client) Push(ctx context.Context, img *pack.Image, names ...string) (*P
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.prepare(ctx, img)
+	kept := &spool{open: c.Spool}
+	defer kept.Close()
+	p, err := c.prepare(ctx, img, kept)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +61,8 @@ func (c *Client) PushIndex(ctx context.Context, images []*pack.Image, names ...s
 	if err != nil {
 		return nil, err
 	}
+	kept := &spool{open: c.Spool}
+	defer kept.Close()
 	var all []*prepared
 	index := v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex}
 	seen := make(map[string]bool)
@@ -69,7 +73,7 @@ func (c *Client) PushIndex(ctx context.Context, images []*pack.Image, names ...s
 			return nil, &pack.PlatformError{Platform: platformText(*platform)}
 		}
 		seen[text] = true
-		p, err := c.prepare(ctx, img)
+		p, err := c.prepare(ctx, img, kept)
 		if err != nil {
 			return nil, err
 		}
@@ -106,7 +110,8 @@ type part struct {
 func (p part) String() string { return p.kind + " " + p.Digest.String() }
 
 // prepare finds out the digests of an image.
-func (c *Client) prepare(ctx context.Context, img *pack.Image) (*prepared, error) {
+func (c *Client) prepare(ctx context.Context, img *pack.Image, kept *spool) (*prepared, error) {
+	p := &prepared{parts: make([]part, len(img.Layers))}
 	blobs := make([]pack.Blob, len(img.Layers))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.parallel())
@@ -115,7 +120,7 @@ func (c *Client) prepare(ctx context.Context, img *pack.Image) (*prepared, error
 	}
 	for i, l := range img.Layers {
 		g.Go(func() (err error) {
-			if blobs[i], err = blobOf(ctx, l, img.Compression); err != nil {
+			if blobs[i], p.parts[i], err = layerPart(ctx, l, img.Compression, kept); err != nil {
 				err = fmt.Errorf("reading layer %d: %w", i, err)
 			}
 			return err
@@ -128,36 +133,35 @@ func (c *Client) prepare(ctx context.Context, img *pack.Image) (*prepared, error
 	if err != nil {
 		return nil, err
 	}
-	p := &prepared{manifest: documentOf(v1.MediaTypeImageManifest, docs.Manifest)}
-	for i, l := range img.Layers {
-		p.parts = append(p.parts, layerPart(l, blobs[i], img.Compression))
-	}
+	p.manifest = documentOf(v1.MediaTypeImageManifest, docs.Manifest)
 	config := v1.Descriptor{MediaType: v1.MediaTypeImageConfig, Digest: digests.Image, Size: int64(len(docs.Config))}
 	p.parts = append(p.parts, bytesPart("config", config, docs.Config))
 	return p, nil
 }
 
-// blobOf returns the blob that a layer is, or becomes.
-func blobOf(ctx context.Context, l pack.Layer, c pack.Compression) (pack.Blob, error) {
-	if b := l.Blob(); b.Digest != "" && b.DiffID != "" {
-		return b, nil
+// layerPart returns the blob that a layer is or becomes, and how it is written.
+func layerPart(ctx context.Context, l pack.Layer, c pack.Compression, kept *spool) (b pack.Blob, p part, err error) {
+	b = l.Blob()
+	p.kind = "layer"
+	switch {
+	case b.Digest != "" && b.DiffID != "":
+	case c.Method != "" && b.Digest == "":
+		b, p.write, err = kept.keep(ctx, l, c)
+		p.compress = p.write == nil
+	default:
+		b, err = pack.WriteBlob(until{ctx, io.Discard}, l, c)
 	}
-	return pack.WriteBlob(until{ctx, io.Discard}, l, c)
-}
-
-func layerPart(l pack.Layer, b pack.Blob, c pack.Compression) part {
-	return part{
-		Descriptor: v1.Descriptor{MediaType: b.MediaType, Digest: b.Digest, Size: b.Size},
-		kind:       "layer",
-		compress:   l.Blob().Digest == "" && c.Method != "",
-		write: func(w io.Writer) error {
+	p.Descriptor = v1.Descriptor{MediaType: b.MediaType, Digest: b.Digest, Size: b.Size}
+	if p.write == nil {
+		p.write = func(w io.Writer) error {
 			is, err := pack.WriteBlob(w, l, c)
 			if err == nil && is.Digest != b.Digest {
 				err = rootfs.ErrChanged
 			}
 			return err
-		},
+		}
 	}
+	return b, p, err
 }
 
 // until writes until a context is done.
