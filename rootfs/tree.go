@@ -20,6 +20,10 @@ type Tree struct {
 	// place of a different one that the base has. Without it, none may.
 	Replace func(base, by *Entry) bool
 
+	// Skip says what AddHostTree leaves out, with all that lies below it. Paths are
+	// those that things are to get, before links in the tree are followed.
+	Skip func(path string) bool
+
 	entries map[string]*Entry
 
 	mu     sync.Mutex // guards sorted and the Hardlink of every entry
@@ -109,6 +113,9 @@ func (t *Tree) AddHostTree(h *Host, src, dst string, why Reason) error {
 
 // addTree adds src, a path of the host without links, under the path dst.
 func (t *Tree) addTree(h *Host, src, dst string, why Reason) error {
+	if t.Skip != nil && t.Skip(dst) {
+		return nil
+	}
 	e, err := h.Entry(src)
 	if err != nil {
 		return err

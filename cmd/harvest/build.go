@@ -20,8 +20,9 @@ import (
 type buildOptions struct {
 	selection
 	imageOptions
-	layers string
-	hub    registryOptions // of --from and --push
+	layers  string
+	maxSize byteSize
+	hub     registryOptions // of --from and --push
 }
 
 // imageOptions is the part of the command line that says how an image runs and
@@ -81,6 +82,8 @@ podman, containerd and skopeo load.`,
 	o.addConfigFlags(cmd, "the first program")
 	cmd.Flags().StringVar(&o.layers, "layers", "1", "`HOW`: what is a layer of its own: all of it (1), libraries and the rest (2), loader and libc, other libraries and the rest (3 or libs), each package (by-package), the biggest N-1 packages (N) (default 1)")
 	completeWords(cmd, "layers", layersOne, "2", "3", layersLibs, layersPackage)
+	cmd.Flags().Var(&o.maxSize, "max-size", "`SIZE`: write nothing if what the image holds, a base's files among it, is more bytes than 120MB, say")
+	completeWords(cmd, "max-size")
 	cmd.Flags().BoolVar(&o.push, "push", false, "push the image to the registries that its names are in; a file is written only if -o names it")
 	o.hub.addFlags(cmd)
 	o.addFlag(cmd)
@@ -165,6 +168,9 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	}
 	p, err := o.plan(ctx, o.user, base)
 	if err != nil {
+		return err
+	}
+	if err := checkBudget(p.Root, p.Tree, int64(o.maxSize)); err != nil {
 		return err
 	}
 	img, err := o.image(p, base, tags, epoch)

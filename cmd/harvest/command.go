@@ -42,8 +42,10 @@ func systemStreams() streams {
 const (
 	exitDone       = 0
 	exitUsage      = 1 // usage, input or output
+	exitConfig     = 2 // what a harvest.yaml says
 	exitUnresolved = 3 // a need is unmet, the law is violated, or the loader disagrees
 	exitFound      = 4 // a check has found something
+	exitTooBig     = 5 // over --max-size
 )
 
 // run executes one command line and returns its exit code.
@@ -88,10 +90,17 @@ func exitCode(err error) int {
 	var disturbed *plan.DisturbError
 	var disagree *disagreeError
 	var check *checkError
+	var file *fileError
+	var budget *budgetError
+	var exclude *plan.ExcludeError
 	switch {
+	case errors.As(err, &file):
+		return exitConfig
+	case errors.As(err, &budget):
+		return exitTooBig
 	case errors.As(err, &check):
 		return exitFound
-	case errors.As(err, &missing), errors.As(err, &law), errors.As(err, &disturbed), errors.As(err, &disagree):
+	case errors.As(err, &missing), errors.As(err, &law), errors.As(err, &disturbed), errors.As(err, &disagree), errors.As(err, &exclude):
 		return exitUnresolved
 	}
 	return exitUsage

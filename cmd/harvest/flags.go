@@ -23,6 +23,9 @@ import (
 type selection struct {
 	bins        []string
 	adds        []string
+	mkdirs      []string
+	exclude     []string
+	noSetuid    bool
 	layout      string
 	bare        bool
 	from        string
@@ -40,11 +43,16 @@ func (s *selection) addFlags(cmd *cobra.Command) {
 	f.SortFlags = false
 	f.StringArrayVarP(&s.bins, "bin", "b", nil, "`SRC[:DST]`: a program with all that it needs; a bare name is looked up, DST is another path for it (repeatable)")
 	f.StringArrayVar(&s.adds, "add", nil, "`SRC[:DST]`: a file or folder as it is (repeatable)")
+	f.StringArrayVar(&s.mkdirs, "mkdir", nil, "`DIR[:MODE]`: an empty folder, 0755 and root's; DIR:MODE:UID:GID says whose (repeatable)")
+	f.StringArrayVar(&s.exclude, "exclude", nil, "`PATTERN`: leave what matches, with all below it, out of what is added beside programs: '*.bak', '/usr/share/doc/**' (repeatable)")
+	f.BoolVar(&s.noSetuid, "no-setuid", false, "take setuid, setgid and capabilities from files")
 	f.StringVar(&s.layout, "layout", string(plan.Mirror), "`host|flat`: things stay where the host has them, as is the default, or go into /bin and /lib64")
 	f.BoolVar(&s.bare, "bare", false, "only programs, libraries and /dev: no /etc, /tmp and so on")
 	f.StringVar(&s.from, "from", "", "`IMAGE`: a base that it is put upon: an archive, the folder of an OCI layout, or - for an archive on stdin")
 	s.addRootFlags(cmd)
+	addFileFlag(cmd)
 	group(f, "What goes in")
+	completeWords(cmd, "exclude")
 	completeWords(cmd, "layout", string(plan.Mirror), string(plan.Flat))
 }
 
@@ -183,7 +191,7 @@ func isFor(in plan.Input, name string) bool {
 
 // spec returns what the flags ask for.
 func (s *selection) spec() (plan.Spec, error) {
-	spec := plan.Spec{Layout: plan.Layout(s.layout), Bare: s.bare}
+	spec := plan.Spec{Layout: plan.Layout(s.layout), Bare: s.bare, Exclude: s.exclude, NoPrivileges: s.noSetuid}
 	if len(s.bins) == 0 {
 		return spec, usagef("no program is named: harvest --bin /bin/bash")
 	}
@@ -195,6 +203,9 @@ func (s *selection) spec() (plan.Spec, error) {
 		return spec, err
 	}
 	if spec.Files, err = s.inputs("--add", s.adds); err != nil {
+		return spec, err
+	}
+	if spec.Folders, err = s.folders(); err != nil {
 		return spec, err
 	}
 	return spec, s.search(&spec)

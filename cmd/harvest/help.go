@@ -17,8 +17,10 @@ type helpLine struct{ word, text string }
 var exitCodes = []helpLine{
 	{"0", "done"},
 	{"1", "wrong usage, or something could not be read or written"},
+	{"2", "a harvest.yaml that -f names says something that cannot be"},
 	{"3", "a program needs something that is not there, or would find something else in the image than on the host"},
 	{"4", "a check has found something"},
+	{"5", "the image would be bigger than --max-size"},
 }
 
 // environment is what the manual lists of it.

@@ -70,6 +70,10 @@ func hint(verb *cobra.Command, err error) string {
 		other    *registry.PlatformError
 		status   *registry.StatusError
 		usage    *usageError
+		file     *fileError
+		budget   *budgetError
+		exclude  *plan.ExcludeError
+		pattern  *plan.PatternError
 	)
 	switch {
 	case errors.As(err, &program):
@@ -108,6 +112,14 @@ func hint(verb *cobra.Command, err error) string {
 		return "--max-unpacked SIZE allows more, if you trust it"
 	case errors.As(err, &status) && statusHint(status.Code) != "":
 		return statusHint(status.Code)
+	case errors.As(err, &file):
+		return "" // it says where, and what there is
+	case errors.As(err, &budget):
+		return "--exclude leaves out files; harvest ls lists all of them with their sizes"
+	case errors.As(err, &exclude):
+		return "patterns leave out what is added beside programs: make it match less"
+	case errors.As(err, &pattern):
+		return "as in '/usr/share/doc/**', '*.pyc' or 'locale/{de,fr}'; quote it, or the shell takes it"
 	case errors.As(err, &tag):
 		return "names are like basic:v1 or registry.example.com/team/tool:v1, in lower case"
 	}

@@ -17,10 +17,14 @@ type builder struct {
 	spec Spec
 	tree *rootfs.Tree
 
-	fixed error // why the base's index of libraries stays as it is, nil if it can be amended
+	fixed    error // why the base's index of libraries stays as it is, nil if it can be amended
+	excluded *exclusion
 }
 
-func (b *builder) build() error {
+func (b *builder) build() (err error) {
+	if b.excluded, err = newExclusion(b.spec.Exclude); err != nil {
+		return err
+	}
 	layout := b.mirror
 	switch b.spec.Layout {
 	case Mirror, "":
@@ -32,7 +36,14 @@ func (b *builder) build() error {
 	if err := layout(); err != nil {
 		return err
 	}
+	b.tree.Skip = b.excluded.covers
 	if err := b.files(); err != nil {
+		return err
+	}
+	if err := b.folders(); err != nil {
+		return err
+	}
+	if err := b.exclude(); err != nil {
 		return err
 	}
 	if err := b.skeleton(); err != nil {
@@ -43,6 +54,9 @@ func (b *builder) build() error {
 	}
 	b.dangling()
 	b.preloads()
+	if b.spec.NoPrivileges {
+		b.unprivileged()
+	}
 	return nil
 }
 

@@ -15,7 +15,10 @@ import (
 
 // Notes returns what a closure does not show, a sentence each: where programs
 // will not do what they seem to, or depend on what nobody can know beforehand.
-func Notes(host *rootfs.Host, c *elfdeps.Closure) []string {
+func Notes(host *rootfs.Host, c *elfdeps.Closure) []string { return notes(host, c, true) }
+
+// notes returns the notes on programs that keep their privileges, or lose them.
+func notes(host *rootfs.Host, c *elfdeps.Closure, keep bool) []string {
 	var list []string
 	add := func(format string, args ...any) {
 		if note := fmt.Sprintf(format, args...); !slices.Contains(list, note) {
@@ -29,7 +32,7 @@ func Notes(host *rootfs.Host, c *elfdeps.Closure) []string {
 		if p.Self().UPX {
 			add("%s is packed with UPX, which hides what it needs; upx -d unpacks it", p.Name)
 		}
-		if p.Self().Interp != "" {
+		if keep && p.Self().Interp != "" {
 			if lines := privileges(p); len(lines) > 0 && privileged(host, p.Name) {
 				for _, line := range lines {
 					add("%s runs with privileges, so its loader %s", p.Name, line)

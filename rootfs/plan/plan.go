@@ -51,6 +51,10 @@ type Spec struct {
 	Platform  Platform         // that programs must be for; the zero value allows any
 	Mentions  bool             // look for names of libraries that nothing needs, see [elfdeps.Mention]
 
+	Exclude      []string // patterns of paths that are left out of what is added beside programs
+	Folders      []Folder // to be made
+	NoPrivileges bool     // without setuid, setgid and capabilities, but for a base's files
+
 	Base     *rootfs.Tree // what lies below, as the layers of an image have it; nil for nothing
 	BasePath []string     // the LD_LIBRARY_PATH that programs have upon it
 }
@@ -104,7 +108,7 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	if err := spec.Platform.check(p.Closure); err != nil {
 		return p, err
 	}
-	p.Notes = Notes(host, p.Closure)
+	p.Notes = notes(host, p.Closure, !spec.NoPrivileges)
 	if err := p.variants(ctx, host, spec); err != nil {
 		return p, err
 	}
