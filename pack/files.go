@@ -67,16 +67,59 @@ func (f *Files) Close() error {
 	return errors.Join(errs...)
 }
 
+// UnpackOptions say what [Unpack] does.
+type UnpackOptions struct {
+	Limits  Limits
+	Devices Devices
+}
+
+// Devices say what becomes of the devices of an image, through which whoever gets
+// at them gets at the machine.
+type Devices int
+
+// What becomes of devices.
+const (
+	RefuseDevices Devices = iota // one is an error that wraps [ErrDevice]
+	SkipDevices                  // they are left out
+	MakeDevices                  // they are made, which needs privilege
+)
+
+// ErrDevice is the error for a device that is not to be unpacked.
+var ErrDevice = errors.New("is a device, and devices are not unpacked unless that is asked for")
+
 // Unpack writes the root file system of an image below dir, which must exist and
 // should be empty, and checks the layers before. As with [rootfs.Tree.Stage],
 // nothing is written outside of dir, and owners need privilege.
-func Unpack(ctx context.Context, img *Image, dir string, limits Limits) (err error) {
-	f, err := openFiles(ctx, img, limits, true)
+func Unpack(ctx context.Context, img *Image, dir string, o UnpackOptions) (err error) {
+	f, err := openFiles(ctx, img, o.Limits, true)
 	if err != nil {
 		return err
 	}
 	defer func() { err = cmp.Or(err, f.Close()) }()
-	return f.Tree.Stage(ctx, dir, time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC))
+	tree, err := o.Devices.of(f.Tree)
+	if err != nil {
+		return err
+	}
+	return tree.Stage(ctx, dir, time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC))
+}
+
+// of returns what is to be unpacked of a tree.
+func (d Devices) of(t *rootfs.Tree) (*rootfs.Tree, error) {
+	if d == MakeDevices {
+		return t, nil
+	}
+	rest := &rootfs.Tree{}
+	for e := range t.All() {
+		switch {
+		case e.Mode&fs.ModeDevice == 0:
+			if err := rest.Add(e); err != nil {
+				return nil, err
+			}
+		case d == RefuseDevices:
+			return nil, fmt.Errorf("%s %w", e.Path, ErrDevice)
+		}
+	}
+	return rest, nil
 }
 
 // A layerTar is a layer whose files are read where they are in its tar.

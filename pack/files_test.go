@@ -223,20 +223,8 @@ func TestUnpackWritesTheFileSystem(t *testing.T) {
 		layerOf(t, pack.Compression{Method: pack.Zstd}, file("etc/.wh.gone", ""), file("etc/b", "2"), hardlink("etc/c", "etc/b")),
 	)
 	to := t.TempDir()
-	if err := pack.Unpack(t.Context(), img, to, pack.Limits{}); err != nil {
+	if err := pack.Unpack(t.Context(), img, to, pack.UnpackOptions{}); err != nil {
 		t.Fatal(err)
-	}
-	host, err := rootfs.OpenHost(to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tree := &rootfs.Tree{}
-	if err := tree.AddHostTree(host, "/", "/", rootfs.Reason{Kind: "test"}); err != nil {
-		t.Fatal(err)
-	}
-	var got strings.Builder
-	for e := range tree.All() {
-		fmt.Fprintln(&got, e.Path, strings.Replace(e.String(), fmt.Sprintf(" %d:%d", os.Getuid(), os.Getgid()), "", 1))
 	}
 	want := `/etc dir 0755
 /etc/a file 0644 1
@@ -244,8 +232,8 @@ func TestUnpackWritesTheFileSystem(t *testing.T) {
 /etc/c hardlink /etc/b
 /out link ../../../../etc
 `
-	if got.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+	if got := onDisk(t, to); got != strings.ReplaceAll(strings.TrimSpace(want), "\n", ";") {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
@@ -299,7 +287,7 @@ func TestHostileLayersAreRefused(t *testing.T) {
 				t.Errorf("opening: got %v\nwant %s", err, want)
 			}
 			to := t.TempDir()
-			if err := pack.Unpack(t.Context(), img, to, pack.Limits{}); err == nil || err.Error() != "reading layer 0: "+want {
+			if err := pack.Unpack(t.Context(), img, to, pack.UnpackOptions{}); err == nil || err.Error() != "reading layer 0: "+want {
 				t.Errorf("unpacking: got %v\nwant %s", err, want)
 			}
 			if left, err := os.ReadDir(to); err != nil || len(left) > 0 {
@@ -320,7 +308,7 @@ func TestLinksOfLowerLayersAreNotFollowed(t *testing.T) {
 		layerOf(t, pack.Compression{}, symlink("a", outside), symlink("b", "..")),
 		layerOf(t, pack.Compression{}, file("a/evil", ""), file("b/.wh.evil", ""), file("b/b/evil", "")),
 	)
-	if err := pack.Unpack(t.Context(), img, t.TempDir(), pack.Limits{}); err != nil {
+	if err := pack.Unpack(t.Context(), img, t.TempDir(), pack.UnpackOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
@@ -336,7 +324,7 @@ func TestUnpackFollowsNoLinkOfTheFolder(t *testing.T) {
 		t.Skip(err)
 	}
 	for _, members := range [][]member{{file("etc/evil", "")}, {file("etc", "")}, {symlink("etc", "x")}} {
-		if err := pack.Unpack(t.Context(), imageOf(layerOf(t, pack.Compression{}, members...)), to, pack.Limits{}); !errors.Is(err, fs.ErrExist) {
+		if err := pack.Unpack(t.Context(), imageOf(layerOf(t, pack.Compression{}, members...)), to, pack.UnpackOptions{}); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("%+v: got %v", members, err)
 		}
 	}
@@ -345,11 +333,53 @@ func TestUnpackFollowsNoLinkOfTheFolder(t *testing.T) {
 	}
 }
 
-func TestDevicesAreNotUnpacked(t *testing.T) {
-	err := pack.Unpack(t.Context(), imageOf(layerOf(t, pack.Compression{}, device("dev/null"))), t.TempDir(), pack.Limits{})
-	if want := "staging /dev/null: a device cannot be staged; an image can hold it"; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
+// A device gives whoever may open it the machine: mode and owner are the image's.
+func TestDevicesAreUnpackedIfThatIsAsked(t *testing.T) {
+	null := member{name: "dev/null", typ: tar.TypeChar, mode: 0o666, major: 1, minor: 3}
+	disk := member{name: "dev/sda", typ: tar.TypeBlock, mode: 0o660, gid: 6, major: 8}
+	pipe := member{name: "run/pipe", typ: tar.TypeFifo, mode: 0o622}
+	img := imageOf(layerOf(t, pack.Compression{}, dir("dev"), file("dev/a", "1"), null, disk, pipe, hardlink("dev/b", "dev/a")))
+	for devices, want := range map[pack.Devices]string{
+		pack.RefuseDevices: "/dev/null is a device, and devices are not unpacked unless that is asked for",
+		pack.SkipDevices:   "/dev dir 0755;/dev/a file 0644 1;/dev/b hardlink /dev/a;/run dir 0755;/run/pipe pipe 0622",
+		pack.MakeDevices: "/dev dir 0755;/dev/a file 0644 1;/dev/b hardlink /dev/a;/dev/null device 0666 1,3;" +
+			"/dev/sda device 0660 8,0 0:6;/run dir 0755;/run/pipe pipe 0622",
+	} {
+		to := t.TempDir()
+		err := pack.Unpack(t.Context(), img, to, pack.UnpackOptions{Devices: devices})
+		if devices == pack.MakeDevices && errors.Is(err, fs.ErrPermission) {
+			t.Logf("skipped: %v", err)
+			continue
+		}
+		got := fmt.Sprint(err)
+		if err == nil {
+			got = onDisk(t, to)
+		}
+		if got != want {
+			t.Errorf("%d: got  %s\nwant %s", devices, got, want)
+		}
+		if left, err := os.ReadDir(to); devices == pack.RefuseDevices && len(left) > 0 {
+			t.Errorf("left %v, %v", left, err)
+		}
 	}
+}
+
+// onDisk lists a folder as its owner sees it.
+func onDisk(t *testing.T, dir string) string {
+	t.Helper()
+	host, err := rootfs.OpenHost(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := &rootfs.Tree{}
+	if err := tree.AddHostTree(host, "/", "/", rootfs.Reason{Kind: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for e := range tree.All() {
+		list = append(list, e.Path+" "+strings.Replace(e.String(), fmt.Sprintf(" %d:%d", os.Getuid(), os.Getgid()), "", 1))
+	}
+	return strings.Join(list, ";")
 }
 
 func TestTooManyEntriesAreAFault(t *testing.T) {
@@ -394,7 +424,7 @@ func TestBytesOfAllLayersAreLimited(t *testing.T) {
 		if _, err := pack.OpenFiles(t.Context(), imageOf(l, l), limits); !errors.As(err, &fault) || fault.Error() != want || !fault.Limit {
 			t.Errorf("%s: opening: got %v", c, err)
 		}
-		if err := pack.Unpack(t.Context(), imageOf(l, l), t.TempDir(), limits); !errors.As(err, &fault) || fault.Error() != want {
+		if err := pack.Unpack(t.Context(), imageOf(l, l), t.TempDir(), pack.UnpackOptions{Limits: limits}); !errors.As(err, &fault) || fault.Error() != want {
 			t.Errorf("%s: unpacking: got %v", c, err)
 		}
 		other := layerOf(t, c, file("b", string(words(600<<10)))) // a blob is verified once

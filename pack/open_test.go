@@ -165,7 +165,8 @@ type member struct {
 	name, content, link string
 	typ                 byte
 	mode                int64 // 0644 if it is not said
-	uid, gid, major     int64
+	uid, gid            int64
+	major, minor        int64
 }
 
 func makeTar(t testing.TB, members ...member) []byte {
@@ -173,7 +174,7 @@ func makeTar(t testing.TB, members ...member) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, m := range members {
-		h := &tar.Header{Name: m.name, Mode: cmp.Or(m.mode, 0o644), Size: int64(len(m.content)), Linkname: m.link, Typeflag: m.typ, Uid: int(m.uid), Gid: int(m.gid), Devmajor: m.major}
+		h := &tar.Header{Name: m.name, Mode: cmp.Or(m.mode, 0o644), Size: int64(len(m.content)), Linkname: m.link, Typeflag: m.typ, Uid: int(m.uid), Gid: int(m.gid), Devmajor: m.major, Devminor: m.minor}
 		if m.typ == 0 {
 			h.Typeflag = tar.TypeReg
 		}

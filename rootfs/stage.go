@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
 	"time"
 )
@@ -14,7 +15,7 @@ import (
 // Stage writes the tree below dir, which must exist and should be empty. Mtimes
 // later than latest become latest. Owners, and with them capabilities, need
 // privilege: an ordinary user gets everything under its own name, as with tar(1).
-// Symbolic links keep the time at which they are written.
+// Devices need it, too: without it they are an error.
 //
 // Stage never writes outside dir. An error, such as that of a ctx that is done,
 // leaves what was written so far.
@@ -57,14 +58,39 @@ func (s *stager) write(e *Entry) error {
 	case e.Mode.IsDir():
 		return s.root.Mkdir(name, 0o700)
 	case e.Mode&fs.ModeSymlink != 0:
-		if err := s.root.Symlink(e.Link, name); err != nil {
-			return err
-		}
-		return s.owner(e)
+		return s.link(e)
 	case e.Mode.IsRegular():
 		return s.file(e)
+	case e.Mode&(fs.ModeNamedPipe|fs.ModeDevice) != 0:
+		if err := s.below(e, makeNode); err != nil {
+			return err
+		}
+		return s.attributes(e)
 	}
-	return fmt.Errorf("a %s cannot be staged; an image can hold it", kind(e.Mode))
+	return fmt.Errorf("a %s cannot be staged", kind(e.Mode))
+}
+
+func (s *stager) link(e *Entry) error {
+	if err := s.root.Symlink(e.Link, fsName(e.Path)); err != nil {
+		return err
+	}
+	if err := s.owner(e); err != nil {
+		return err
+	}
+	return s.below(e, func(dir *os.File, name string, e *Entry) error {
+		return setLinkTime(dir, name, Clamp(e.ModTime, s.latest))
+	})
+}
+
+// below has do done to an entry's name in its open folder, which is one of the
+// root whatever happens meanwhile.
+func (s *stager) below(e *Entry, do func(dir *os.File, name string, e *Entry) error) (err error) {
+	dir, err := s.root.Open(fsName(path.Dir(e.Path)))
+	if err != nil {
+		return err
+	}
+	defer func() { err = cmp.Or(err, dir.Close()) }()
+	return do(dir, path.Base(e.Path), e)
 }
 
 func (s *stager) file(e *Entry) (err error) {

@@ -111,7 +111,7 @@ func packRun(ctx context.Context, s streams, o *packOptions) (err error) {
 	result := describe(img, out, p.notes, p.trees...)
 	result.DryRun = o.dryRun
 	if !o.dryRun {
-		stage := func(dir string) error { return pack.Unpack(ctx, img, dir, o.limits()) }
+		stage := func(dir string) error { return pack.Unpack(ctx, img, dir, pack.UnpackOptions{Limits: o.limits()}) }
 		if err := o.ship(ctx, s, img, stage, out, result); err != nil {
 			return err
 		}

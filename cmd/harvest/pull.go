@@ -83,7 +83,7 @@ func pullRun(ctx context.Context, s streams, o *pullOptions) error {
 		return err
 	}
 	result := newPullSummary(o.name, img, out)
-	stage := func(dir string) error { return pack.Unpack(ctx, img, dir, o.limits()) }
+	stage := func(dir string) error { return pack.Unpack(ctx, img, dir, pack.UnpackOptions{Limits: o.limits()}) }
 	written := &summary{}
 	if err := o.ship(ctx, s, img, stage, out, written); err != nil {
 		return err

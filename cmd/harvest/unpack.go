@@ -16,6 +16,7 @@ import (
 type unpackOptions struct {
 	imageOrigin
 	image, dir string
+	devices    string
 	quiet      bool
 }
 
@@ -28,6 +29,8 @@ func newUnpackCmd(s streams) *cobra.Command {
 a folder, which must be new or empty. Layers are checked before, and nothing is
 written outside the folder, whatever the image says. Owners, devices and
 capabilities need root; an ordinary user gets everything under its own name.
+Whoever gets at a device gets at the machine, so an image with one is an error
+unless --devices says what becomes of it.
 
 ` + imageHelp,
 		Example: `  harvest unpack basic.tar root
@@ -47,20 +50,47 @@ capabilities need root; an ordinary user gets everything under its own name.
 	f := cmd.Flags()
 	f.SortFlags = false
 	o.addFlags(cmd)
+	f.StringVar(&o.devices, "devices", "", "`skip|make`: leave devices out, or make them, which needs root (default: one is an error)")
+	completeWords(cmd, "devices", devicesSkip, devicesMake)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print nothing but errors")
 	return cmd
+}
+
+// The values of --devices.
+const (
+	devicesSkip = "skip"
+	devicesMake = "make"
+)
+
+// options says what is unpacked, and what of it.
+func (o *unpackOptions) options() (pack.UnpackOptions, error) {
+	options := pack.UnpackOptions{Limits: o.limits()}
+	switch o.devices {
+	case "":
+	case devicesSkip:
+		options.Devices = pack.SkipDevices
+	case devicesMake:
+		options.Devices = pack.MakeDevices
+	default:
+		return options, usagef("--devices %s: there are %s and %s", o.devices, devicesSkip, devicesMake)
+	}
+	return options, nil
 }
 
 // unpackRun writes the root file system of an image.
 func unpackRun(ctx context.Context, s streams, o *unpackOptions) (err error) {
 	start := time.Now()
+	options, err := o.options()
+	if err != nil {
+		return err
+	}
 	img, origin, err := o.openImage(ctx, s, o.image)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, origin.Close()) }()
 	err = writeFolder(ctx, o.dir, nil, func(dir string) error {
-		return pack.Unpack(ctx, img, dir, o.limits())
+		return pack.Unpack(ctx, img, dir, options)
 	})
 	if err != nil || o.quiet {
 		return err
