@@ -11,6 +11,25 @@ type Closure struct {
 	Programs []*Program // in the order asked for, without those that could not be read
 }
 
+// All returns the programs, and after each that is a script what that is started
+// with, unless it has come before under its name.
+func (c *Closure) All() iter.Seq[*Program] {
+	return func(yield func(*Program) bool) {
+		seen := make(map[string]bool)
+		for _, asked := range c.Programs {
+			for p := range asked.All() {
+				if seen[p.Name] && p != asked {
+					continue
+				}
+				seen[p.Name] = true
+				if !yield(p) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // A Program is one executable or library that was asked for, and its link map.
 type Program struct {
 	Name    string    // as asked for
@@ -19,7 +38,31 @@ type Program struct {
 
 	Mentions []Mention // what objects name and do not need, if the Resolver asks for it
 
+	// Of a script, Objects has the script alone. Its needs are the interpreter and,
+	// if that is env, what env is to start; they lead to Interpreters, in that order,
+	// each a program with a link map of its own, or again a script.
+	Script       *Script // nil for an ELF file
+	Interpreters []*Program
+
 	self *Object
+}
+
+// All returns the program and, after a script, what that is started with: first
+// what the first interpreter is itself started with, and so on.
+func (p *Program) All() iter.Seq[*Program] {
+	return func(yield func(*Program) bool) { p.each(yield) }
+}
+
+func (p *Program) each(yield func(*Program) bool) bool {
+	if !yield(p) {
+		return false
+	}
+	for _, interp := range p.Interpreters {
+		if !interp.each(yield) {
+			return false
+		}
+	}
+	return true
 }
 
 // Self returns the program's own object, one of Objects.
@@ -42,7 +85,7 @@ type Object struct {
 
 // A Need is an edge: an object asks for a name.
 type Need struct {
-	Dependency          // of tag DT_NULL for the interpreter and for Dlopen
+	Dependency          // of tag DT_NULL for the interpreter and for Dlopen, below that for a script's
 	Dlopen     *Dlopen  // why the object would open the library later; nil for what the loader itself follows
 	Object     *Object  // nil if the need is unmet
 	Loads      bool     // it is what made the loader open Object, which was not in the link map before
@@ -53,6 +96,13 @@ type Need struct {
 
 // Interp reports whether the need is PT_INTERP, which the kernel follows.
 func (n Need) Interp() bool { return n.Tag == tagInterp && n.Dlopen == nil }
+
+// Starts reports whether the need is a program that a script is started with: the
+// interpreter that its first line names, or what env is to start.
+func (n Need) Starts() bool { return n.Tag == tagScript || n.Tag == tagEnv }
+
+// Env reports whether the need is a program that env is to start for a script.
+func (n Need) Env() bool { return n.Tag == tagEnv }
 
 // Met reports whether the need is met in full.
 func (n Need) Met() bool { return n.Object != nil && len(n.Lacks) == 0 }
@@ -73,13 +123,15 @@ const (
 	RuleDefault                     // a directory built into the loader
 	RuleConf                        // ld.so.conf, in a root without ld.so.cache: the loader finds it once ldconfig has run
 	RuleBuiltin                     // musl: the loader itself is that library
+	RuleScript                      // #!: the kernel opens the path in a script's first line
+	RuleEnv                         // env finds it in PATH, or opens a name with a slash as it is
 )
 
 // A Rule says by which step of the search a file was found or tried.
 type Rule struct {
 	Kind  RuleKind
 	Of    string // the object whose DT_RPATH or DT_RUNPATH it was
-	Dir   string // the element of the path as it is written there
+	Dir   string // the element of the path, or of PATH, as it is written there
 	Hwcap string // the subdirectory of glibc-hwcaps, "" for none
 }
 
@@ -113,6 +165,13 @@ func (r Rule) step() string {
 		return "default directory " + r.Dir
 	case RuleBuiltin:
 		return "built into the loader"
+	case RuleScript:
+		return "#!"
+	case RuleEnv:
+		if r.Dir == "" {
+			return "env"
+		}
+		return "env, PATH " + r.Dir
 	}
 	return "not found"
 }
@@ -148,7 +207,7 @@ func (n *Need) optional() bool { return n.Tag == elf.DT_AUXILIARY || n.Dlopen !=
 
 func (c *Closure) unmet(counts func(*Need) bool) []Missing {
 	var missing []Missing
-	for _, p := range c.Programs {
+	for p := range c.All() {
 		for _, o := range p.Objects {
 			for i := range o.Needs {
 				if n := &o.Needs[i]; !n.Met() && counts(n) {

@@ -1,5 +1,6 @@
-// Package elfdeps finds out what an ELF program needs: which files the kernel
-// and the dynamic loader open when it starts, and under which names.
+// Package elfdeps finds out what a program needs, an ELF file or a script: which
+// files the kernel and the dynamic loader open when it starts, and under which
+// names.
 //
 // # The search
 //
@@ -46,6 +47,11 @@
 //     /lib, /usr/local/lib and /usr/lib.
 //
 // There the first file that can be opened is taken, or ends the search.
+//
+// A script needs, by the kernel's rules, the program that its first line names,
+// which may be a script again; and if that is env, the program that env is to
+// start, as it finds it in PATH. Each of these has a link map of its own. The rest
+// of a script is not looked at.
 //
 // Every edge of the result says which rule found it and what was tried before.
 //

@@ -7,8 +7,13 @@ import (
 	"strings"
 )
 
-// tagInterp marks the need that PT_INTERP is: DT_NULL names no dependency.
-const tagInterp = elf.DT_NULL
+// Tags of needs that are no dependency of a dynamic section: DT_NULL names none,
+// and nothing is below that.
+const (
+	tagInterp            = elf.DT_NULL // PT_INTERP
+	tagScript elf.DynTag = -1          // the interpreter in a script's first line
+	tagEnv    elf.DynTag = -2          // what env is to start for a script
+)
 
 // A linkMap simulates what glibc's loader builds when it starts one program:
 // the list of objects, in the order in which they are searched for symbols, and

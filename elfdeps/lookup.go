@@ -60,7 +60,7 @@ func (m *linkMap) attempt(n *Need, o *Object, name, file string, rule Rule) (end
 // candidate, records why, and reports whether the search ends there.
 func (m *linkMap) consider(n *Need, file string, rule Rule, rejects func(*candidate) (string, bool)) (c *candidate, end bool) {
 	if !path.IsAbs(file) {
-		n.Tried = append(n.Tried, Probe{file, rule, "depends on the working directory", false})
+		n.Tried = append(n.Tried, Probe{file, rule, reasonRelative, false})
 		return nil, false
 	}
 	c = m.open(file)

@@ -57,6 +57,8 @@ func (m Missing) String() string {
 			n.Object.Path, strings.Join(n.Lacks, ", "), m.By)
 	case n.Tag == elf.DT_VERNEED:
 		return fmt.Sprintf("%s needs versions of %s, which nothing here is loaded as", m.By, n.Name)
+	case n.Starts():
+		return m.startText()
 	case n.Interp():
 		return fmt.Sprintf("%s, the interpreter of %s: %s", n.Name, m.By, n.Tried[0].Reason)
 	case n.Name == "":
@@ -146,6 +148,8 @@ func (r Rule) group(elements []string) string {
 		return "ld.so.cache " + list
 	case RuleConf:
 		return "ld.so.conf " + list
+	case RuleEnv:
+		return "PATH " + list
 	case RuleDefault:
 		if len(elements) > 1 {
 			return "default directories " + list

@@ -1,14 +1,11 @@
 package elfdeps
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"path"
 	"runtime"
 	"strings"
 	"sync"
@@ -46,6 +43,10 @@ type Resolver struct {
 	// Mentions asks for a search through all bytes of all objects, for names of
 	// libraries that they may open later.
 	Mentions bool
+
+	// Path is the PATH to assume, in which env(1) looks for the interpreters of
+	// scripts. Without one, it looks where execvp(3) does.
+	Path []string
 }
 
 // Resolve returns the closure of the files with the given names, which begin at
@@ -59,6 +60,7 @@ func (r *Resolver) Resolve(ctx context.Context, names ...string) (*Closure, erro
 		dlopen:      r.Dlopen,
 		hwcaps:      r.Hwcaps,
 		mention:     r.Mentions,
+		path:        strings.Join(r.Path, ":"),
 	}
 	closure := &Closure{}
 	var errs []error
@@ -79,15 +81,6 @@ func (r *Resolver) Resolve(ctx context.Context, names ...string) (*Closure, erro
 	return closure, errors.Join(errs...)
 }
 
-// A ScriptError means that a program is a script, which is the interpreter's
-// matter and not the loader's.
-type ScriptError struct{ Line string }
-
-func (e *ScriptError) Error() string { return fmt.Sprintf("a script (%s), not an ELF file", e.Line) }
-
-// Unwrap makes a script errors.Is [ErrNotELF].
-func (e *ScriptError) Unwrap() error { return ErrNotELF }
-
 // A search is one run of Resolve. What it learns of a file or a loader it
 // keeps; who gets what when asking for a name depends on the program.
 type search struct {
@@ -96,10 +89,12 @@ type search struct {
 	dlopen      Priority
 	hwcaps      []string
 	mention     bool
+	path        string
 	loaders     memo[loaderKey, loaderOrError]
 	names       memo[*File, []nameAt]
 	libcs       memo[*File, bool]
-	linkMaps    sync.Pool // of *linkMap, which are idle
+	interps     memo[string, programOrError] // ELF programs that scripts are started with
+	linkMaps    sync.Pool                    // of *linkMap, which are idle
 }
 
 // A loaderKey is what decides how an interpreter searches.
@@ -146,7 +141,7 @@ func (s *search) programs(ctx context.Context, names []string) []programOrError 
 func (s *search) program(name string) (*Program, error) {
 	c := s.open(name)
 	if errors.Is(c.err, ErrNotELF) {
-		return nil, s.notELF(name)
+		return s.script(c, name, lineage{})
 	}
 	if c.err != nil {
 		return nil, c.err
@@ -154,11 +149,7 @@ func (s *search) program(name string) (*Program, error) {
 	if !c.file.loadable() {
 		return nil, fmt.Errorf("an ELF file of type %v, neither program nor library", c.file.Type)
 	}
-	file := name
-	if !path.IsAbs(file) {
-		file = "/" + file
-	}
-	self := &Object{File: c.file, Path: file, candidate: c}
+	self := &Object{File: c.file, Path: rooted(name), candidate: c}
 	p := &Program{Name: name, Objects: []*Object{self}, self: self}
 	if c.file.Static() {
 		return p, nil
@@ -175,22 +166,6 @@ func (s *search) program(name string) (*Program, error) {
 	defer m.release()
 	m.start(interp)
 	return p, nil
-}
-
-// notELF tells a script from other files that are not ELF.
-func (s *search) notELF(name string) error {
-	f, _, err := s.openRegular(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	buf := make([]byte, 256) // BINPRM_BUF_SIZE: what the kernel reads of a #! line
-	n, _ := io.ReadFull(f, buf)
-	line, _, _ := bytes.Cut(buf[:n], []byte("\n"))
-	if bytes.HasPrefix(line, []byte("#!")) {
-		return &ScriptError{strings.TrimSpace(string(line))}
-	}
-	return ErrNotELF
 }
 
 // loader reads the interpreter at path, once for each architecture. One that

@@ -118,6 +118,9 @@ func (r rule) closure(t *testing.T) (*elfdeps.Closure, error) {
 		}
 	}
 	resolver.Mentions = r.shows("mentions")
+	if names := r.option("path"); names != "" {
+		resolver.Path = strings.Split(names, ":")
+	}
 	if names := r.option("hwcaps"); names != "" {
 		resolver.Hwcaps = strings.Split(names, ",")
 	}
@@ -128,8 +131,11 @@ func (r rule) closure(t *testing.T) (*elfdeps.Closure, error) {
 // the places that did not serve, and with order the list of objects.
 func (r rule) render(c *elfdeps.Closure, err error) string {
 	var b strings.Builder
-	for _, p := range c.Programs {
-		if p.Loader == nil {
+	for p := range c.All() {
+		switch {
+		case p.Script != nil:
+			fmt.Fprintf(&b, "%s: a script, %q\n", p.Name, p.Script)
+		case p.Loader == nil:
 			fmt.Fprintf(&b, "%s: static\n", p.Name)
 		}
 		for _, o := range p.Objects {
@@ -160,6 +166,8 @@ func (r rule) render(c *elfdeps.Closure, err error) string {
 func needText(n elfdeps.Need) string {
 	s := n.Name
 	switch {
+	case n.Env():
+		s = "env " + s
 	case n.Dlopen != nil:
 		s = fmt.Sprintf("dlopen (%v) %s", n.Dlopen.Priority, s)
 	case n.Tag > elf.DT_NEEDED:
