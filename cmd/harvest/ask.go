@@ -54,7 +54,10 @@ func (o *depsOptions) printOpinions(w io.Writer, r *resolved) error {
 	opinions := []jsonOpinion{}
 	var errs []error
 	unexplained := 0
-	for _, p := range r.Programs {
+	for p := range r.All() {
+		if p.Script != nil {
+			continue // its interpreter follows
+		}
 		said, err := ldso.Ask(p)
 		if err != nil {
 			errs = append(errs, err)

@@ -166,7 +166,7 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	if base != nil {
 		defer base.Close()
 	}
-	p, err := o.plan(ctx, o.user, base)
+	p, err := o.plan(ctx, o.user, o.env, base)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (o *buildOptions) config(p *plan.Plan, base *base) (pack.Config, error) {
 		c.Env = slices.Clone(c.Env)
 		c.Labels, c.ExposedPorts, c.Volumes = maps.Clone(c.Labels), maps.Clone(c.ExposedPorts), maps.Clone(c.Volumes)
 	}
-	c.Env = setEnv(c.Env, "PATH", "PATH="+programPath(lookupEnv(c.Env, "PATH"), p.Programs))
+	c.Env = setEnv(c.Env, "PATH", "PATH="+programPath(lookupEnv(c.Env, "PATH"), p.Path()))
 	if len(c.Entrypoint) == 0 && len(c.Cmd) == 0 {
 		c.Entrypoint = p.Programs[:1:1]
 	}
@@ -162,16 +162,33 @@ func checkCommand(root fs.FS, c pack.Config, flag, name string) error {
 	return fmt.Errorf("%s %s %w", flag, name, errNotInImage)
 }
 
-// programPath returns the search path of a base, if there is one, with the
-// folders of programs that it lacks, each once, in order.
-func programPath(base string, programs []string) string {
-	dirs := strings.FieldsFunc(base, func(c rune) bool { return c == ':' })
-	for _, p := range programs {
-		if dir := path.Dir(p); !slices.Contains(dirs, dir) {
+// programPath returns the search path of a base, if there is one, with those of
+// other folders that it lacks, each once, in order.
+func programPath(base string, folders []string) string {
+	dirs := splitPath(base)
+	for _, dir := range folders {
+		if !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
 	}
 	return strings.Join(dirs, ":")
+}
+
+func splitPath(list string) []string {
+	return strings.FieldsFunc(list, func(c rune) bool { return c == ':' })
+}
+
+// setPath tells a spec of the PATH that the image will have: what -e says, else
+// the base's with more.
+func (s *selection) setPath(spec *plan.Spec, env []string, base *base) {
+	if base != nil {
+		spec.Path = splitPath(lookupEnv(base.Config.Env, "PATH"))
+	}
+	for _, e := range env {
+		if value, ok := strings.CutPrefix(e, "PATH="); ok {
+			spec.Path, spec.PathIsSet = strings.Split(value, ":"), true
+		}
+	}
 }
 
 // setEnv replaces the variable called name, or adds it.

@@ -46,6 +46,8 @@ again. What is missing does not stop it: it prints what was found, too.
 
 A PROGRAM is a path, a name that is looked up, or a pattern like '/usr/bin/py*',
 which stands for the ELF files that match it. Libraries are as good as programs.
+A script needs the interpreter in its first line and, if that is env, what env
+is to start.
 
 In pictures, a line without a rule leads to what is loaded already, and a broken
 one to what is opened later, with dlopen.`,
@@ -238,8 +240,10 @@ func (r *resolved) addVariants(ctx context.Context, spec plan.Spec) error {
 // pathsOf returns the paths of what a program loads, a line each.
 func pathsOf(p *elfdeps.Program) string {
 	var b strings.Builder
-	for _, o := range p.Objects {
-		b.WriteString(o.Path + "\n")
+	for q := range p.All() {
+		for _, o := range q.Objects {
+			b.WriteString(o.Path + "\n")
+		}
 	}
 	return b.String()
 }
@@ -247,7 +251,7 @@ func pathsOf(p *elfdeps.Program) string {
 // printList prints every path once, in load order.
 func printList(w io.Writer, r *resolved) error {
 	seen := make(map[string]bool)
-	for _, p := range r.Programs {
+	for p := range r.All() {
 		for _, o := range p.Objects {
 			if seen[o.Path] {
 				continue

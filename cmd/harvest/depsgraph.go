@@ -45,11 +45,11 @@ func newGraph(r *resolved) *graph {
 		labels: make(map[graphEdge]bool),
 		pairs:  make(map[[2]int]bool),
 	}
-	for _, p := range r.Programs {
+	for p := range r.All() {
 		g.nodes[g.file(p.Self().Path)].kind = nodeProgram
 	}
 	var loaded []graphEdge
-	for _, p := range r.Programs {
+	for p := range r.All() {
 		for _, o := range p.Objects {
 			for _, n := range o.Needs {
 				e := g.edge(o, n)

@@ -3,6 +3,7 @@ package main
 import (
 	"debug/elf"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/harvest-oci/harvest/elfdeps"
@@ -20,9 +21,16 @@ type jsonProgram struct {
 	Platform string        `json:"platform"`
 	Hwcaps   []string      `json:"hwcaps,omitempty"`
 	Static   bool          `json:"static,omitempty"`
+	Script   *jsonScript   `json:"script,omitempty"`
+	Starts   bool          `json:"interpreter,omitempty"` // it was not asked for: a script is started with it
 	Loader   *jsonLoader   `json:"loader,omitempty"`
 	Objects  []jsonObject  `json:"objects"`
 	Mentions []jsonMention `json:"mentions,omitempty"`
+}
+
+type jsonScript struct {
+	Interpreter string `json:"interpreter"`
+	Argument    string `json:"argument,omitempty"`
 }
 
 type jsonLoader struct {
@@ -107,13 +115,16 @@ var ruleKinds = map[elfdeps.RuleKind]string{
 	elfdeps.RuleConf:        "conf",
 	elfdeps.RuleDefault:     "default",
 	elfdeps.RuleBuiltin:     "builtin",
+	elfdeps.RuleScript:      "script",
+	elfdeps.RuleEnv:         "env",
 }
 
 // printClosure prints all that is known of a closure as JSON.
 func printClosure(w io.Writer, r *resolved) error {
 	jc := jsonClosure{Programs: []jsonProgram{}, Notes: r.notes}
-	for _, p := range r.Programs {
+	for p := range r.All() {
 		jp := newJSONProgram(p)
+		jp.Starts = !slices.Contains(r.Programs, p)
 		jp.Hwcaps = r.hwcaps[p]
 		jc.Programs = append(jc.Programs, jp)
 	}
@@ -124,7 +135,10 @@ func printClosure(w io.Writer, r *resolved) error {
 }
 
 func newJSONProgram(p *elfdeps.Program) jsonProgram {
-	jp := jsonProgram{Name: p.Name, Platform: p.Self().Arch.String(), Static: p.Self().Static()}
+	jp := jsonProgram{Name: p.Name, Platform: platformOfProgram(p), Static: p.Script == nil && p.Self().Static()}
+	if p.Script != nil {
+		jp.Script = &jsonScript{p.Script.Interp, p.Script.Arg}
+	}
 	if l := p.Loader; l != nil {
 		jp.Loader = &jsonLoader{l.Path, "glibc", l.DefaultDirs, l.CachePath, l.Cache != nil, l.ConfDirs, l.PathFile}
 		if l.Musl {
@@ -148,6 +162,9 @@ func newJSONObject(p *elfdeps.Program, o *elfdeps.Object) jsonObject {
 	if o.Flags1 != 0 {
 		jo.Flags = strings.Split(o.Flags1.String(), "+")
 	}
+	if o == p.Self() && p.Script != nil {
+		jo.Type = "script"
+	}
 	for _, n := range o.Needs {
 		jo.Needs = append(jo.Needs, newJSONNeed(p, n))
 	}
@@ -162,6 +179,10 @@ func newJSONNeed(p *elfdeps.Program, n elfdeps.Need) jsonNeed {
 		jn.Dlopen = &jsonDlopen{n.Dlopen.Sonames, n.Dlopen.Priority.String(), n.Dlopen.Feature, n.Dlopen.Description}
 	case n.Interp():
 		jn.Tag = elf.PT_INTERP.String()
+	case n.Env():
+		jn.Tag = "env"
+	case n.Starts():
+		jn.Tag = "#!"
 	}
 	if n.Object != nil {
 		jn.Path = n.Object.Path
@@ -175,6 +196,10 @@ func newJSONNeed(p *elfdeps.Program, n elfdeps.Need) jsonNeed {
 func newJSONRule(r elfdeps.Rule) jsonRule {
 	jr := jsonRule{Kind: ruleKinds[r.Kind], Of: r.Of, Hwcap: r.Hwcap, Text: r.String()}
 	switch r.Kind {
+	case elfdeps.RuleEnv:
+		if r.Dir != "" {
+			jr.Dir = &r.Dir
+		}
 	case elfdeps.RuleRpath, elfdeps.RuleLibraryPath, elfdeps.RuleRunpath, elfdeps.RuleConf, elfdeps.RuleDefault:
 		jr.Dir = &r.Dir
 	}

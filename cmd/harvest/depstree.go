@@ -33,20 +33,34 @@ type tree struct {
 // program draws a program, on a processor that has hwcaps.
 func (t *tree) program(p *elfdeps.Program, hwcaps []string) {
 	self := p.Self()
-	t.text = append(t.text, printable(p.Name)+" ("+self.Arch.String()...)
+	t.text = append(t.text, printable(p.Name)+" ("+platformOfProgram(p)...)
 	if hwcaps != nil {
 		t.text = append(t.text, ", "+hwcaps[0]...)
 	}
 	t.text = append(t.text, ')')
-	if self.Static() {
+	switch {
+	case p.Script != nil:
+		t.text = append(t.text, ": a script, "+printable(p.Script.String())...)
+	case self.Static():
 		t.text = append(t.text, ": static, needs nothing"...)
 	}
 	t.text = append(t.text, '\n')
 	t.needs(self, "", 1)
-	for _, m := range p.Mentions {
-		t.text = fmt.Appendf(t.text, "may also open %s => %s [%s]: its name is at %#x of %s\n",
-			printable(m.Name), printable(m.Path), printable(m.Rule.String()), m.Offset, printable(m.By))
+	for q := range p.All() {
+		for _, m := range q.Mentions {
+			t.text = fmt.Appendf(t.text, "may also open %s => %s [%s]: its name is at %#x of %s\n",
+				printable(m.Name), printable(m.Path), printable(m.Rule.String()), m.Offset, printable(m.By))
+		}
 	}
+}
+
+// platformOfProgram is what a program is for, which of a script without its
+// interpreter nobody knows.
+func platformOfProgram(p *elfdeps.Program) string {
+	if arch := p.Self().Arch; arch != (elfdeps.Arch{}) {
+		return arch.String()
+	}
+	return "linux"
 }
 
 // needs draws what an object needs, at a level of the tree.
@@ -119,7 +133,7 @@ func needKind(n elfdeps.Need) string {
 		return "dlopen, " + n.Dlopen.Priority.String() + " for " + printable(n.Dlopen.Feature)
 	case n.Dlopen != nil:
 		return "dlopen, " + n.Dlopen.Priority.String()
-	case n.Interp(), n.Tag == elf.DT_NEEDED:
+	case n.Interp(), n.Starts(), n.Tag == elf.DT_NEEDED:
 		return ""
 	case n.Tag == elf.DT_AUXILIARY && n.Object == nil:
 		return "DT_AUXILIARY, which may be missing"

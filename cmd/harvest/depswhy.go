@@ -18,26 +18,38 @@ func (o *depsOptions) printWhy(w io.Writer, r *resolved) error {
 	lib := newWanted(r.host, o.why)
 	found := false
 	for _, p := range r.Programs {
-		chains := chainsOf(p)
-		for _, asker := range p.Objects {
-			for _, n := range asker.Needs {
-				if !lib.answers(n) {
-					continue
-				}
-				found = true
-				if err := o.printChain(w, r.title(p), chains.to(asker), n); err != nil {
-					return err
-				}
-				if err := printSearch(w, p, n); err != nil {
-					return err
-				}
-			}
+		answered, err := o.printChains(w, r.title(p), p, lib)
+		if err != nil {
+			return err
 		}
+		found = found || answered
 	}
 	if !found && len(r.Programs) > 0 {
 		return fmt.Errorf("nothing here needs %s", o.why)
 	}
 	return nil
+}
+
+// printChains prints the chains of one program, and reports whether there are any.
+func (o *depsOptions) printChains(w io.Writer, title string, p *elfdeps.Program, lib wanted) (found bool, err error) {
+	chains := chainsOf(p)
+	for q := range p.All() {
+		for _, asker := range q.Objects {
+			for _, n := range asker.Needs {
+				if !lib.answers(n) {
+					continue
+				}
+				found = true
+				if err := o.printChain(w, title, chains.to(asker), n); err != nil {
+					return true, err
+				}
+				if err := printSearch(w, q, n); err != nil {
+					return true, err
+				}
+			}
+		}
+	}
+	return found, nil
 }
 
 // printChain prints the needs that lead from a program to one of its objects,
@@ -93,13 +105,15 @@ type link struct {
 
 func chainsOf(p *elfdeps.Program) chains {
 	c := make(chains)
-	for _, o := range p.Objects {
-		for _, n := range o.Needs {
-			if n.Object == nil || n.Object == p.Self() {
-				continue
-			}
-			if _, known := c[n.Object]; !known || n.Loads {
-				c[n.Object] = link{o, n}
+	for q := range p.All() {
+		for _, o := range q.Objects {
+			for _, n := range o.Needs {
+				if n.Object == nil || n.Object == q.Self() {
+					continue
+				}
+				if _, known := c[n.Object]; !known || n.Loads {
+					c[n.Object] = link{o, n}
+				}
 			}
 		}
 	}

@@ -124,13 +124,15 @@ const (
 	dueToAdd             // a file that is taken for a library
 )
 
-// plan makes the plan that the flags ask for, upon a base unless that is nil.
-func (s *selection) plan(ctx context.Context, user string, base *base) (*plan.Plan, error) {
+// plan makes the plan that the flags ask for, upon a base unless that is nil, of an
+// image with a user and some variables.
+func (s *selection) plan(ctx context.Context, user string, env []string, base *base) (*plan.Plan, error) {
 	spec, err := s.spec()
 	if err != nil {
 		return nil, err
 	}
 	spec.User = user
+	s.setPath(&spec, env, base)
 	if base != nil {
 		spec.Base = base.files.Tree
 		if dirs := lookupEnv(base.Config.Env, "LD_LIBRARY_PATH"); dirs != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
@@ -57,7 +58,7 @@ func (s *selection) platformOfPrograms(ctx context.Context) string {
 		return ""
 	}
 	c, _ := plan.Resolve(ctx, host, plan.Spec{Programs: spec.Programs[:1]}) // what it lacks is said later
-	if len(c.Programs) == 0 {
+	if len(c.Programs) == 0 || c.Programs[0].Self().Arch == (elfdeps.Arch{}) {
 		return ""
 	}
 	return c.Programs[0].Self().Arch.String()

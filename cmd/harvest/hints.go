@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -82,11 +83,11 @@ func hint(verb *cobra.Command, err error) string {
 	case errors.As(err, &user):
 		return "a numeric -u UID[:GID] needs no entry in the image"
 	case errors.As(err, &missing):
-		return missingHint(err, missing)
+		return missingHint(verb, err, missing)
 	case errors.As(err, &script) && has(verb, "add"):
-		return "ship its interpreter with --bin and the script itself with --add"
+		return "mend its first line; --add ships a script as it is, whatever starts it"
 	case errors.As(err, &script):
-		return "what the kernel starts is its interpreter: name that"
+		return "mend its first line, as in #!/bin/sh or #!/usr/bin/env python3"
 	case errors.Is(err, elfdeps.ErrNotELF) && has(verb, "add"):
 		return "--add ships files that are no programs"
 	case errors.As(err, &base):
@@ -166,8 +167,11 @@ func (d due) hint() string {
 	panic("BUG: an error that is due to nothing")
 }
 
-func missingHint(err error, e *elfdeps.MissingError) string {
+func missingHint(verb *cobra.Command, err error, e *elfdeps.MissingError) string {
 	for _, m := range e.Missing {
+		if m.Need.Starts() {
+			return startHint(verb, m)
+		}
 		if m.Need.Interp() {
 			return "the kernel starts the program through that file; is --root the root that the program was made for?"
 		}
@@ -186,4 +190,22 @@ func missingHint(err error, e *elfdeps.MissingError) string {
 		return ""
 	}
 	return "--library-path DIR names a folder to look in; harvest deps --why " + shellWord(first.Need.Name) + " shows the whole search"
+}
+
+// startHint is advice on a script that nothing starts.
+func startHint(verb *cobra.Command, m elfdeps.Missing) string {
+	switch name := m.Need.Name; {
+	case strings.HasSuffix(name, "\r"):
+		return `sed -i 's/\r$//' ` + shellWord(m.By) + " takes carriage returns out of the file"
+	case m.Need.Env() && strings.ContainsAny(name, " \t"):
+		return "write #!/usr/bin/env -S " + name
+	case m.Need.Env() && has(verb, "env") && !strings.Contains(name, "/"):
+		return "install it, or name the image's folders with -e PATH=DIR:DIR; --add ships a script as it is, whatever starts it"
+	case has(verb, "add"):
+		return "install it below --root, or name another in the first line; --add ships a script as it is, whatever starts it"
+	}
+	if m.Need.Env() {
+		return "install it in one of the folders where programs are looked up"
+	}
+	return "a script needs what its first line names, under that path"
 }

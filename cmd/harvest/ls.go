@@ -60,7 +60,7 @@ func lsRun(ctx context.Context, s streams, o *lsOptions) error {
 	if base != nil {
 		defer base.Close()
 	}
-	p, err := o.plan(ctx, o.user, base)
+	p, err := o.plan(ctx, o.user, nil, base)
 	if err != nil {
 		return err
 	}

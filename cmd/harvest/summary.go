@@ -21,6 +21,7 @@ type summary struct {
 	Tags      []string // as docker prints them
 	Platform  string
 	Programs  []string // paths in the image
+	Starters  []string // paths on the host of what scripts are started with
 	Loaders   []string
 	Libraries []string // paths on the host
 	Paths     int
@@ -44,6 +45,11 @@ func newSummary(p *plan.Plan, img *pack.Image, out destination) *summary {
 	s := describe(img, out, p.Notes, p.Tree)
 	s.Programs = p.Programs
 	s.Loaders, s.Libraries = parts(p.Closure)
+	for q := range p.Closure.All() {
+		if !slices.Contains(p.Closure.Programs, q) {
+			s.Starters = append(s.Starters, q.Name)
+		}
+	}
 	return s
 }
 
@@ -77,7 +83,7 @@ func describe(img *pack.Image, out destination, notes []string, trees ...*rootfs
 
 // parts returns the paths of all loaders and of all libraries of a closure.
 func parts(c *elfdeps.Closure) (loaders, libraries []string) {
-	for _, p := range c.Programs {
+	for p := range c.All() {
 		if p.Loader == nil { // the kernel alone starts it
 			continue
 		}
@@ -123,6 +129,9 @@ func (s *summary) text() string {
 	fmt.Fprintf(&b, "%s for %s\n", s.title(), s.Platform)
 	if len(s.Programs) > 0 {
 		line(count(len(s.Programs), "program"), "%s", shorten(s.Programs, 72))
+	}
+	if len(s.Starters) > 0 {
+		line("started by", "%s", shorten(s.Starters, 72))
 	}
 	switch {
 	case len(s.Programs) == 0:
@@ -235,6 +244,7 @@ func (s *summary) MarshalJSON() ([]byte, error) {
 		Tags       []string     `json:"tags,omitempty"`
 		Platform   string       `json:"platform"`
 		Programs   []string     `json:"programs"`
+		Interps    []string     `json:"interpreters,omitempty"`
 		Loaders    []string     `json:"loaders,omitempty"`
 		Libraries  []string     `json:"libraries,omitempty"`
 		Paths      int          `json:"paths"`
@@ -250,7 +260,7 @@ func (s *summary) MarshalJSON() ([]byte, error) {
 		Layers     []layer      `json:"layers,omitempty"`
 		Loaded     []string     `json:"loaded,omitempty"`
 		Seconds    float64      `json:"seconds"`
-	}{s.Tags, s.Platform, s.Programs, s.Loaders, s.Libraries, s.Paths, s.Size, s.Special, s.Notes, s.Base, s.Output, s.Pushed, s.DryRun,
+	}{s.Tags, s.Platform, s.Programs, s.Starters, s.Loaders, s.Libraries, s.Paths, s.Size, s.Special, s.Notes, s.Base, s.Output, s.Pushed, s.DryRun,
 		s.Digests.Image.String(), s.Digests.Manifest.String(), layers, s.Loaded, s.Elapsed.Seconds()})
 }
 

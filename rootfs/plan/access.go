@@ -15,10 +15,13 @@ type AccessError struct {
 	Program string        // path in the image
 	Entry   *rootfs.Entry // what is closed: the program's file, or a folder on the way to it
 	User    string        // as in the Spec, "" if nobody could
+	Reads   bool          // it is a script, which its interpreter could not read
 }
 
 func (e *AccessError) Error() string {
 	switch {
+	case e.Reads:
+		return fmt.Sprintf("user %s may execute and not read %s, a script (%s)", e.User, e.Program, attributes(e.Entry))
 	case e.User == "":
 		return fmt.Sprintf("%s is not executable (mode %04o)", e.Program, rootfs.UnixPerm(e.Entry.Mode))
 	case e.Entry.Mode.IsDir():
@@ -33,15 +36,19 @@ func attributes(e *rootfs.Entry) string {
 	return fmt.Sprintf("mode %04o, owner %d:%d", rootfs.UnixPerm(e.Mode), e.UID, e.GID)
 }
 
-// access checks that the image's user may start every program.
+// access checks that the image's user may start every program, and read what its
+// interpreter reads.
 func (b *builder) access() error {
 	who, err := b.identity()
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for _, program := range b.plan.Programs {
+	for _, program := range unique(b.starts) {
 		errs = append(errs, b.start(who, program))
+	}
+	for _, script := range unique(b.scripts) {
+		errs = append(errs, b.read(who, script))
 	}
 	return errors.Join(errs...)
 }
@@ -58,10 +65,32 @@ func (b *builder) start(who identity, program string) error {
 	}
 	for _, e := range way {
 		if e.Mode&fs.ModeSymlink == 0 && !who.mayExecute(e) {
-			return &AccessError{program, e, b.spec.User}
+			return &AccessError{Program: program, Entry: e, User: b.spec.User}
 		}
 	}
 	return nil
+}
+
+// read checks that whoever may start a script may read it, as its interpreter
+// must.
+func (b *builder) read(who identity, script string) error {
+	way, err := b.tree.Way(script)
+	if err != nil {
+		return err
+	}
+	if last := way[len(way)-1]; who.mayExecute(last) && !who.may(last, 4) {
+		return &AccessError{Program: script, Entry: last, User: b.spec.User, Reads: true}
+	}
+	return nil
+}
+
+func unique(list []string) []string {
+	seen := make(map[string]bool)
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool {
+		again := seen[s]
+		seen[s] = true
+		return again
+	})
 }
 
 // An identity is who a process is to the kernel.
@@ -72,16 +101,19 @@ type identity struct {
 
 // mayExecute reports whether the process may execute a file that has some
 // execute bit, or search a folder: inode(7), path_resolution(7).
-func (who identity) mayExecute(e *rootfs.Entry) bool {
+func (who identity) mayExecute(e *rootfs.Entry) bool { return who.may(e, 1) }
+
+// may reports whether the process has a right to a file: 4 to read, 1 to execute.
+func (who identity) may(e *rootfs.Entry, right fs.FileMode) bool {
 	switch {
 	case who.uid == 0:
 		return true
 	case who.uid == e.UID:
-		return e.Mode&0o100 != 0
+		return e.Mode&(right<<6) != 0
 	case slices.Contains(who.groups, e.GID):
-		return e.Mode&0o010 != 0
+		return e.Mode&(right<<3) != 0
 	}
-	return e.Mode&0o001 != 0
+	return e.Mode&right != 0
 }
 
 // identity is what engines make of the user by the image's passwd and group: a

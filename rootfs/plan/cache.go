@@ -17,7 +17,7 @@ import (
 // lookups adds the files in which the image's loaders look up where libraries
 // are.
 func (b *builder) lookups() error {
-	for _, p := range b.plan.Closure.Programs {
+	for p := range b.plan.Closure.All() {
 		var err error
 		switch l := p.Loader; {
 		case l == nil:
@@ -187,7 +187,7 @@ func cacheEntry(p *elfdeps.Program, n elfdeps.Need, file string) ldcache.Entry {
 func (b *builder) needs(l *elfdeps.Loader) iter.Seq2[*elfdeps.Program, elfdeps.Need] {
 	return func(yield func(*elfdeps.Program, elfdeps.Need) bool) {
 		for c := range b.plan.closures() {
-			for _, p := range c.Programs {
+			for p := range c.All() {
 				if p.Loader == nil || p.Loader.CachePath != l.CachePath || p.Loader.PathFile != l.PathFile {
 					continue
 				}

@@ -16,7 +16,7 @@ func TestErrorsNameTheFileOnceAndEveryLinkToIt(t *testing.T) {
 		/opt/link      -> ../usr/bin/gone
 		/opt/loop      -> /opt/pool
 		/opt/pool      -> loop
-		/opt/script    text "#!/bin/sh\necho\n" mode=0755
+		/opt/script    text "#!\necho\n" mode=0755
 		/opt/text      text hello
 		/usr/bin/plain text "not executable"
 		/usr/bin/arm   elf machine=aarch64 type=exec static

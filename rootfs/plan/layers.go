@@ -53,7 +53,7 @@ func (p *Plan) Parts(n int) []Part {
 func (p *Plan) libc() map[string]bool {
 	paths := make(map[string]bool)
 	for c := range p.closures() {
-		for _, program := range c.Programs {
+		for program := range c.All() {
 			for n := range program.Needs() {
 				if n.Object == nil || !slices.Contains(n.Object.VerDef, "GLIBC_PRIVATE") {
 					continue

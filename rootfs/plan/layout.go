@@ -19,6 +19,8 @@ type builder struct {
 
 	fixed    error // why the base's index of libraries stays as it is, nil if it can be amended
 	excluded *exclusion
+
+	starts, scripts []string // paths in the image of what is started for a program, and of what is read in doing so
 }
 
 func (b *builder) build() (err error) {
@@ -68,6 +70,10 @@ func (b *builder) mirror() error {
 			return err
 		}
 		b.plan.Programs = append(b.plan.Programs, cmp.Or(in.Dest, p.Name))
+		b.started(p, cmp.Or(in.Dest, p.Name))
+		if err := b.mirrorInterpreters(p); err != nil {
+			return err
+		}
 		if err := b.objects(i, b.mirrorObjects); err != nil {
 			return err
 		}
@@ -75,11 +81,14 @@ func (b *builder) mirror() error {
 	return nil
 }
 
-// objects calls add with the link map of a program on every kind of processor.
+// objects calls add with the link map of a program, or of each that a script is
+// started with, on every kind of processor.
 func (b *builder) objects(program int, add func(*elfdeps.Program) error) error {
 	for c := range b.plan.closures() {
-		if err := add(c.Programs[program]); err != nil {
-			return err
+		for p := range c.Programs[program].All() {
+			if err := add(p); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -121,21 +130,26 @@ func (b *builder) hwcapLink(p *elfdeps.Program, o *elfdeps.Object) string {
 	return ""
 }
 
-const flatLibraries = "/lib64"
+// Where a flat image has what it has.
+const (
+	flatPrograms  = "/bin"
+	flatLibraries = "/lib64"
+)
 
 // flat puts programs into /bin and libraries, under each name that something
 // asks for, into /lib64. The interpreter stays at the path that the kernel opens.
 func (b *builder) flat() error {
 	for i, p := range b.plan.Closure.Programs {
 		in := b.spec.Programs[i]
-		dest := in.Dest
-		if dest == "" {
-			dest = "/bin/" + path.Base(p.Name)
-		}
+		dest := b.spec.place(in)
 		if err := b.place(p.Name, dest, rootfs.Reason{Kind: "program", From: "--bin " + in.String()}); err != nil {
 			return err
 		}
 		b.plan.Programs = append(b.plan.Programs, dest)
+		b.started(p, dest)
+		if err := b.flatInterpreters(p); err != nil {
+			return err
+		}
 		if err := b.objects(i, b.flatObjects); err != nil {
 			return err
 		}
@@ -147,7 +161,7 @@ func (b *builder) flatObjects(p *elfdeps.Program) error {
 	why, self := needed(p), p.Self()
 	for _, o := range p.Objects {
 		for _, n := range o.Needs {
-			if n.Object == nil || n.Object == self {
+			if n.Object == nil || n.Object == self || n.Starts() {
 				continue
 			}
 			dest := flatPath(n)

@@ -28,7 +28,13 @@ func notes(host *rootfs.Host, c *elfdeps.Closure, keep bool) []string {
 	if libs := preloaded(host); libs != "" && len(c.Programs) > 0 {
 		add(preloadedAway, libs)
 	}
-	for _, p := range c.Programs {
+	for p := range c.All() {
+		if p.Script != nil {
+			for _, note := range scriptNotes(host, p) {
+				add("%s", note)
+			}
+			continue
+		}
 		if p.Self().UPX {
 			add("%s is packed with UPX, which hides what it needs; upx -d unpacks it", p.Name)
 		}

@@ -55,6 +55,9 @@ type Spec struct {
 	Folders      []Folder // to be made
 	NoPrivileges bool     // without setuid, setgid and capabilities, but for a base's files
 
+	Path      []string // PATH that the image has in any case, where env finds the interpreters of scripts
+	PathIsSet bool     // it has no other folders; else those that programs are in come behind, and [SearchPath] at last
+
 	Base     *rootfs.Tree // what lies below, as the layers of an image have it; nil for nothing
 	BasePath []string     // the LD_LIBRARY_PATH that programs have upon it
 }
@@ -83,7 +86,9 @@ type Plan struct {
 	Arch     elfdeps.Arch     // of all programs
 	Notes    []string         // what the user should know, a sentence each
 
-	host *rootfs.Host
+	host  *rootfs.Host
+	path  []string        // in which env looks
+	found map[string]bool // what is in there of folders in which it finds something, in the image
 }
 
 // SearchPath is where a program that is given by its bare name is looked for.
@@ -93,11 +98,12 @@ var SearchPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/us
 // needs are unmet, which is an error that wraps *[elfdeps.MissingError], it has
 // the closure that was found.
 func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
-	p := &Plan{host: host}
+	p := &Plan{host: host, found: make(map[string]bool)}
 	spec, err := spec.located(host)
 	if err != nil {
 		return p, err
 	}
+	p.path = spec.searchPath()
 	p.Closure, err = resolve(ctx, host, spec)
 	if err != nil {
 		return p, err
@@ -161,7 +167,7 @@ func resolve(ctx context.Context, host *rootfs.Host, spec Spec) (*elfdeps.Closur
 
 // resolver returns one that looks for libraries as the spec says.
 func (s Spec) resolver(host *rootfs.Host) elfdeps.Resolver {
-	return elfdeps.Resolver{FS: host, LibraryPath: s.LibraryPath, Dlopen: s.Dlopen, Mentions: s.Mentions}
+	return elfdeps.Resolver{FS: host, LibraryPath: s.LibraryPath, Dlopen: s.Dlopen, Mentions: s.Mentions, Path: s.searchPath()}
 }
 
 func (s Spec) sources() []string {

@@ -84,7 +84,7 @@ func (e *PlatformError) Error() string {
 
 // check returns an error for the first program that is not for the platform.
 func (want Platform) check(c *elfdeps.Closure) error {
-	for _, p := range c.Programs {
+	for _, p := range executed(c) {
 		is := p.Self().Arch.String()
 		if want == "" || is == string(want) || fitsArm(p) && (want == armel || want == armhf) {
 			continue
@@ -92,6 +92,12 @@ func (want Platform) check(c *elfdeps.Closure) error {
 		return &PlatformError{p.Name, is, want}
 	}
 	return nil
+}
+
+// executed returns the programs of a closure that are for a platform: a script is
+// for that of its interpreter.
+func executed(c *elfdeps.Closure) []*elfdeps.Program {
+	return slices.DeleteFunc(slices.Collect(c.All()), func(p *elfdeps.Program) bool { return p.Script != nil })
 }
 
 // e_flags of programs for 32-bit ARM (EF_ARM_ABI_FLOAT_SOFT and _HARD).
@@ -110,12 +116,13 @@ func fitsArm(p *elfdeps.Program) bool {
 // architecture returns the one that all programs have. If they fit several, it
 // is that of the wanted platform.
 func (want Platform) architecture(c *elfdeps.Closure) (elfdeps.Arch, error) {
-	first := c.Programs[0]
-	if i := slices.IndexFunc(c.Programs, func(p *elfdeps.Program) bool { return !fitsArm(p) }); i >= 0 {
-		first = c.Programs[i]
+	programs := executed(c)
+	first := programs[0]
+	if i := slices.IndexFunc(programs, func(p *elfdeps.Program) bool { return !fitsArm(p) }); i >= 0 {
+		first = programs[i]
 	}
 	arch := first.Self().Arch
-	for _, p := range c.Programs {
+	for _, p := range programs {
 		other := p.Self().Arch
 		if arch.String() != other.String() && !(fitsArm(p) && arch.Machine == other.Machine) {
 			return arch, fmt.Errorf("one image cannot be for two platforms: %s is for %v, %s for %v", first.Name, arch, p.Name, other)

@@ -92,7 +92,7 @@ func (p *Plan) variants(ctx context.Context, host *rootfs.Host, spec Spec) error
 // paths returns the paths of all files of a closure.
 func paths(c *elfdeps.Closure) map[string]bool {
 	set := make(map[string]bool)
-	for _, p := range c.Programs {
+	for p := range c.All() {
 		for _, o := range p.Objects {
 			set[o.Path] = true
 		}
