@@ -9,18 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/rootfs"
 )
-
-// headSize is how much the kernel reads of a program to know what to do with it
-// (BINPRM_BUF_SIZE).
-const headSize = 256
-
-// A scriptFile is an executable file that begins with #!.
-type scriptFile struct {
-	path string
-	line string // the first, without #!
-}
 
 // filesByName returns the first path for each name of a file, or of a link to one.
 func filesByName(t *rootfs.Tree) map[string]string {
@@ -40,7 +31,7 @@ func filesByName(t *rootfs.Tree) map[string]string {
 
 // sort finds the programs and the scripts among the files that can be executed.
 // Of several links of one file it takes the first.
-func (c *checker) sort(ctx context.Context) (programs []string, scripts []scriptFile, err error) {
+func (c *checker) sort(ctx context.Context) (programs, scripts []string, err error) {
 	for e := range c.Tree.All() {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
@@ -56,8 +47,7 @@ func (c *checker) sort(ctx context.Context) (programs []string, scripts []script
 		case bytes.HasPrefix(head, []byte("\x7fELF")) && !isData(head):
 			programs = append(programs, e.Path)
 		case bytes.HasPrefix(head, []byte("#!")):
-			line, _, _ := strings.Cut(string(head[2:]), "\n")
-			scripts = append(scripts, scriptFile{e.Path, line})
+			scripts = append(scripts, e.Path)
 		}
 	}
 	return programs, scripts, nil
@@ -84,7 +74,7 @@ func headOf(e *rootfs.Entry) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	head := make([]byte, headSize)
+	head := make([]byte, elfdeps.ScriptHead)
 	n, err := io.ReadFull(f, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, err

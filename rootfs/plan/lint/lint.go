@@ -89,11 +89,8 @@ func Check(ctx context.Context, root Root) (*Result, error) {
 		return nil, err
 	}
 	c.command()
-	if err := c.resolve(ctx, programs); err != nil {
+	if err := c.resolve(ctx, programs, scripts); err != nil {
 		return nil, err
-	}
-	for _, s := range scripts {
-		c.script(s)
 	}
 	for e := range root.Tree.All() {
 		c.link(e)

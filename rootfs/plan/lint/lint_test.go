@@ -170,7 +170,7 @@ there is /opt/sh: name it in the first line, or put a link there
 `},
 		{"no program for env", "/usr/bin/other text \"#!/usr/bin/env python3\\n\" mode=0755", lint.Root{}, `
 error script /usr/bin/other
-its interpreter python3, which /usr/bin/env is to find, is not in /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin
+its interpreter python3, which env is to find, is not in /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin
 add the interpreter: harvest --from IMAGE --bin python3
 `},
 		{"a script of Windows", "/usr/bin/other text \"#!/bin/sh\\r\\n\" mode=0755", lint.Root{}, `
@@ -181,7 +181,23 @@ sed -i 's/\r$//' takes them out of the file
 		{"a script of nothing", "/usr/bin/other text \"#!\\n\" mode=0755", lint.Root{}, `
 error script /usr/bin/other
 its first line, #!, names no interpreter
-write one there, as in #!/bin/sh
+write one there that starts something, as in #!/bin/sh
+`},
+		{"a script that env starts again", "/usr/bin/other text \"#!/usr/bin/env -S A=b\\n\" mode=0755", lint.Root{}, `
+error script /usr/bin/other
+its first line, #!/usr/bin/env -S A=b, has env start the script itself again, without end
+write one there that starts something, as in #!/bin/sh
+`},
+		{"a script of the working folder", "/usr/bin/other text \"#!bin/sh\\n\" mode=0755", lint.Root{WorkingDir: "/usr"}, ``},
+		{"a script of no folder", "/usr/bin/other text \"#!bin/sh\\n\" mode=0755", lint.Root{WorkingDir: "/opt"}, `
+error script /usr/bin/other
+its interpreter bin/sh: depends on the working directory
+there is /usr/bin/sh: name it in the first line, or put a link there
+`},
+		{"an interpreter that is data", "-/usr/bin/sh\n/usr/bin/sh text \"no program\"", lint.Root{}, `
+error script /usr/bin/tool
+its interpreter /bin/sh: is not executable
+there is /usr/bin/sh: name it in the first line, or put a link there
 `},
 		{"an example", "/usr/share/doc/example text \"#!/usr/bin/perl\\n\" mode=0755", lint.Root{}, `
 warning script /usr/share/doc/example

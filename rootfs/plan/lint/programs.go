@@ -15,17 +15,17 @@ import (
 	"github.com/harvest-oci/harvest/rootfs"
 )
 
-// resolve finds what programs lack.
-func (c *checker) resolve(ctx context.Context, programs []string) error {
-	r := elfdeps.Resolver{FS: c.Tree, LibraryPath: c.LibraryPath}
-	closure, err := r.Resolve(ctx, programs...)
+// resolve finds what programs and scripts lack.
+func (c *checker) resolve(ctx context.Context, programs, scripts []string) error {
+	r := elfdeps.Resolver{FS: c.Tree, LibraryPath: c.LibraryPath, Path: c.Path}
+	closure, err := r.Resolve(ctx, slices.Concat(programs, scripts)...)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	libraries := make(map[string]bool)
 	closure.Programs = slices.DeleteFunc(closure.Programs, func(p *elfdeps.Program) bool {
 		libraries[p.Name] = isLibrary(p.Self())
-		return libraries[p.Name]
+		return libraries[p.Name] || p.Script != nil
 	})
 	c.result.Programs = len(closure.Programs)
 	c.mixed(closure)
@@ -35,6 +35,7 @@ func (c *checker) resolve(ctx context.Context, programs []string) error {
 		switch {
 		case errors.As(e, &missing):
 			c.missing(slices.DeleteFunc(missing.Missing, func(m elfdeps.Missing) bool { return libraries[m.Program] }))
+		case errors.As(e, &damaged) && c.badScript(damaged):
 		case errors.As(e, &damaged):
 			c.find(Damaged, damaged.Path, damaged.Err.Error(), "take it again from where it came")
 		}
@@ -67,6 +68,8 @@ func (c *checker) missing(list []elfdeps.Missing) {
 		}
 		seen[key] = true
 		switch {
+		case m.Need.Starts():
+			c.unstarted(m)
 		case m.Need.Interp():
 			c.find(Interpreter, m.By, fmt.Sprintf("its interpreter %s: %s", m.Need.Name, m.Need.Tried[0].Reason), c.mendInterpreter(m))
 		case len(m.Need.Lacks) > 0:

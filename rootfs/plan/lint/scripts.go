@@ -1,62 +1,53 @@
 package lint
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
+
+	"github.com/harvest-oci/harvest/elfdeps"
 )
 
-// script checks that what runs a script is there. A script that nobody finds by
-// its name, as in a folder of examples, is a warning.
-func (c *checker) script(s scriptFile) {
-	before := len(c.result.Findings)
-	c.checkScript(s)
-	if len(c.result.Findings) > before && !c.inPath(s.path) {
-		c.result.Findings[before].Warning = true
+// badScript notes a script whose first line starts nothing, if that is what an
+// error is about.
+func (c *checker) badScript(err *fs.PathError) bool {
+	var script *elfdeps.ScriptError
+	if !errors.As(err, &script) {
+		return false
 	}
+	text := fmt.Sprintf("its first line, %s, %s", script.Line, strings.TrimPrefix(script.Why, "that "))
+	c.findScript(err.Path, text, "write one there that starts something, as in #!/bin/sh")
+	return true
 }
 
-func (c *checker) checkScript(s scriptFile) {
-	interp, argument, _ := strings.Cut(strings.Trim(s.line, " \t"), " ")
-	switch {
-	case strings.HasSuffix(s.line, "\r"):
-		c.find(Script, s.path, "its first line ends in a carriage return, which is part of the interpreter's name",
+// unstarted notes a script whose interpreter will not do.
+func (c *checker) unstarted(m elfdeps.Missing) {
+	name, returns := strings.CutSuffix(m.Need.Name, "\r")
+	switch tried := m.Need.Tried[0]; {
+	case strings.HasPrefix(tried.Reason, "damaged"): // which is a finding of its own
+	case !path.IsAbs(name) && !m.Need.Env() && c.lookUp(path.Join("/", c.WorkingDir, name)) != nil:
+	case returns:
+		c.findScript(m.By, "its first line ends in a carriage return, which is part of the interpreter's name",
 			`sed -i 's/\r$//' takes them out of the file`)
-		return
-	case interp == "":
-		c.find(Script, s.path, "its first line, #!, names no interpreter", "write one there, as in #!/bin/sh")
-		return
-	}
-	file := interp
-	if !path.IsAbs(interp) { // which is taken from where the script is started
-		file = path.Join("/", c.WorkingDir, interp)
-	}
-	if c.lookUp(file) == nil {
-		c.find(Script, s.path, fmt.Sprintf("its interpreter %s is not in the image", interp), c.mendScript(path.Base(interp)))
-		return
-	}
-	if path.Base(interp) != "env" {
-		return
-	}
-	if name := envName(argument); name != "" && c.lookUp(name) == nil {
-		c.find(Script, s.path, fmt.Sprintf("its interpreter %s, which %s is to find, is not in %s", name, interp, strings.Join(c.Path, ", ")),
-			c.mendScript(name))
+	case tried.Reason != absent && !m.Need.Env():
+		c.findScript(m.By, fmt.Sprintf("its interpreter %s: %s", name, tried.Reason), c.mendScript(path.Base(name)))
+	case !m.Need.Env(), strings.Contains(name, "/"):
+		c.findScript(m.By, fmt.Sprintf("its interpreter %s is not in the image", name), c.mendScript(path.Base(name)))
+	default:
+		c.findScript(m.By, fmt.Sprintf("its interpreter %s, which env is to find, is not in %s", name, strings.Join(c.Path, ", ")), c.mendScript(name))
 	}
 }
 
-// envName returns the program that env(1) is told to start, "" if that cannot be
-// told.
-func envName(arguments string) string {
-	for _, word := range strings.Fields(arguments) {
-		switch {
-		case word == "-S", word == "-i", word == "-", strings.Contains(word, "="):
-			continue
-		case strings.HasPrefix(word, "-"):
-			return ""
-		}
-		return word
-	}
-	return ""
+// absent is why there is nothing at a place.
+const absent = "no such file"
+
+// findScript notes what is wrong with a script. One that nobody finds by its name,
+// as in a folder of examples, is a warning.
+func (c *checker) findScript(file, text, mend string) {
+	c.find(Script, file, text, mend)
+	c.result.Findings[len(c.result.Findings)-1].Warning = !c.inPath(file)
 }
 
 // mendScript says what helps a script without its interpreter.
