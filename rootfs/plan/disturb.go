@@ -143,7 +143,7 @@ func (d *disturbance) seen(e *rootfs.Entry) (bool, error) {
 	case e.Mode&fs.ModeSymlink != 0:
 		info, err := d.tree.Stat(e.Path[1:])
 		return err == nil && info.IsDir(), nil
-	case kind == "program", !e.Mode.IsRegular():
+	case kind == "program", kind == "interpreter", !e.Mode.IsRegular():
 		return false, nil
 	}
 	return isELF(e)
