@@ -29,7 +29,8 @@ var environment = []helpLine{
 	{"DOCKER_HOST", "The engine that --load speaks to: unix://PATH or tcp://HOST:PORT."},
 	{"DOCKER_CONTEXT", "The docker context that names the engine, if DOCKER_HOST does not."},
 	{"DOCKER_CONFIG", "The folder of docker's config.json, which names the context otherwise, and has the logins to registries. ~/.docker if unset."},
-	{"SSL_CERT_FILE", "The authorities that registries' certificates must be from, if not the system's."},
+	{"REGISTRY_AUTH_FILE", "podman's file of logins to registries, in which those are looked for that docker has not got. If unset, containers/auth.json in $XDG_RUNTIME_DIR and in ~/.config."},
+	{"SSL_CERT_FILE", "The authorities that registries' certificates must be from, if not the system's. Those in /etc/docker/certs.d/HOST count besides, and so do podman's."},
 	{"HTTPS_PROXY, NO_PROXY", "The proxy for registries, and those that need none."},
 	{"NO_COLOR, CI", "If one of them is set, no progress line is shown."},
 }

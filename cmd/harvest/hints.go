@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"debug/elf"
 	"errors"
 	"io/fs"
@@ -71,6 +72,7 @@ func hint(verb *cobra.Command, err error) string {
 		several  *severalError
 		other    *registry.PlatformError
 		status   *registry.StatusError
+		unknown  x509.UnknownAuthorityError
 		usage    *usageError
 		file     *fileError
 		budget   *budgetError
@@ -112,6 +114,8 @@ func hint(verb *cobra.Command, err error) string {
 		return "choose one with --platform"
 	case errors.As(err, &fault) && fault.Limit && has(verb, "max-unpacked"):
 		return "--max-unpacked SIZE allows more, if you trust it"
+	case errors.As(err, &unknown):
+		return "its authority goes into /etc/docker/certs.d/HOST[:PORT]/ca.crt, or into the file that SSL_CERT_FILE names"
 	case errors.As(err, &status) && statusHint(status.Code) != "":
 		return statusHint(status.Code)
 	case errors.As(err, &file):

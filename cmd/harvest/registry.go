@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -12,7 +14,7 @@ import (
 
 // nameHelp is what verbs say of a name in a registry.
 const nameHelp = `Names are docker's: debian:12 is on Docker Hub, 127.0.0.1:5000/app in the
-registry that listens there. Logins are those of docker login and harvest login.`
+registry that listens there. Logins are those of docker, podman and harvest login.`
 
 // registryOptions is the part of the command line that says how to speak to
 // registries.
@@ -35,6 +37,7 @@ func (o *registryOptions) client(s streams) (*registry.Client, error) {
 	}
 	c := &registry.Client{
 		Credentials: logins.Credentials,
+		CertFolders: certFolders(s.getenv),
 		Spool:       func() (registry.TempFile, error) { return nameless() },
 		UserAgent:   "harvest/" + strings.Trim(version(), "()"),
 	}
@@ -49,13 +52,47 @@ func (o *registryOptions) given(cmd *cobra.Command) {
 	o.setPlainHTTP = cmd.Flags().Changed("plain-http")
 }
 
-// openLogins opens the file that docker keeps its logins in.
+// openLogins opens the file that docker keeps its logins in, and those of podman
+// and skopeo (containers-auth.json(5)).
 func openLogins(s streams) (*registry.Logins, error) {
 	folder := s.getenv("DOCKER_CONFIG")
 	if folder == "" {
 		folder = filepath.Join(s.getenv("HOME"), ".docker")
 	}
-	return registry.OpenLogins(filepath.Join(folder, "config.json"))
+	return registry.OpenLogins(filepath.Join(folder, "config.json"), authFiles(s.getenv)...)
+}
+
+// authFiles are the files in which podman looks for logins.
+func authFiles(getenv func(string) string) []string {
+	if file := getenv("REGISTRY_AUTH_FILE"); file != "" {
+		return []string{file}
+	}
+	files := []string{fmt.Sprintf("/run/containers/%d/auth.json", os.Getuid())}
+	if dir := getenv("XDG_RUNTIME_DIR"); dir != "" {
+		files = []string{filepath.Join(dir, "containers", "auth.json")}
+	}
+	if dir := cmp.Or(getenv("XDG_CONFIG_HOME"), inHome(getenv, ".config")); dir != "" {
+		files = append(files, filepath.Join(dir, "containers", "auth.json"))
+	}
+	return files
+}
+
+// inHome returns a name in the user's own folder, "" if there is none.
+func inHome(getenv func(string) string, name string) string {
+	if home := getenv("HOME"); home != "" {
+		return filepath.Join(home, name)
+	}
+	return ""
+}
+
+// certFolders are where docker, podman and skopeo keep the certificates of
+// registries.
+func certFolders(getenv func(string) string) []string {
+	folders := []string{"/etc/containers/certs.d", "/etc/docker/certs.d"}
+	if own := inHome(getenv, ".config/containers/certs.d"); own != "" {
+		folders = append(folders, own)
+	}
+	return folders
 }
 
 // A pushSummary is what a push or a copy did, for people and as JSON.

@@ -39,7 +39,7 @@ func loggedIn(c *registry.Client, want string) {
 }
 
 func loggedInWith(c *registry.Client, want string, cred registry.Credential) {
-	c.Credentials = func(_ context.Context, host string) (registry.Credential, error) {
+	c.Credentials = func(_ context.Context, host, _ string) (registry.Credential, error) {
 		if host != want {
 			return registry.Credential{}, nil
 		}
@@ -335,7 +335,7 @@ func TestLoginIsKeptAsDockerKeepsIt(t *testing.T) {
 		if err := again.Logout(t.Context(), "registry.example.com"); err != nil {
 			t.Fatal(err)
 		}
-		if cred, err := again.Credentials(t.Context(), "registry.example.com"); err != nil || cred != (registry.Credential{}) {
+		if cred, err := again.Credentials(t.Context(), "registry.example.com", ""); err != nil || cred != (registry.Credential{}) {
 			t.Errorf("after logging out there is %v, %v", cred, err)
 		}
 	})
@@ -387,7 +387,7 @@ func TestLoginsOfDockerAreFound(t *testing.T) {
 		"none.example.com":       {},
 		"other.example.com":      {},
 	} {
-		if got, err := logins.Credentials(t.Context(), host); err != nil || got != want {
+		if got, err := logins.Credentials(t.Context(), host, "app"); err != nil || got != want {
 			t.Errorf("%s: got %v, %v, want %v", host, got, err, want)
 		}
 	}
@@ -397,6 +397,85 @@ func TestLoginsOfDockerAreFound(t *testing.T) {
 	if _, err := registry.OpenLogins(file); err == nil || !strings.HasPrefix(err.Error(), "reading the logins in "+file) {
 		t.Errorf("a broken file: %v", err)
 	}
+}
+
+func TestLoginsOfPodmanAreFoundAfterThoseOfDocker(t *testing.T) {
+	dir := t.TempDir()
+	encoded := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	auths := func(name string, keys ...string) string {
+		list := make(map[string]map[string]string)
+		for _, key := range keys {
+			list[key] = map[string]string{"auth": encoded(name + ":" + key)}
+		}
+		data, err := json.Marshal(map[string]any{"auths": list})
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(dir, name)
+	}
+	logins, err := registry.OpenLogins(auths("docker", "both.example.com"),
+		filepath.Join(dir, "none"),
+		auths("podman", "both.example.com", "one.example.com", "two.example.com:5000/team", "two.example.com:5000/team/app", "docker.io/own"),
+		auths("later", "one.example.com", "two.example.com:5000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"both.example.com/app":               "docker both.example.com",
+		"one.example.com/app":                "podman one.example.com",
+		"one.example.com/":                   "podman one.example.com",
+		"two.example.com:5000/team/app":      "podman two.example.com:5000/team/app",
+		"two.example.com:5000/team/app/more": "podman two.example.com:5000/team/app",
+		"two.example.com:5000/team/other":    "podman two.example.com:5000/team",
+		"two.example.com:5000/teamwork":      "later two.example.com:5000",
+		"two.example.com:5000/":              "later two.example.com:5000",
+		"registry-1.docker.io/own/app":       "podman docker.io/own",
+		"registry-1.docker.io/library/app":   " ",
+		"two.example.com/team/app":           " ",
+	} {
+		host, repository, _ := strings.Cut(name, "/")
+		got, err := logins.Credentials(t.Context(), host, repository)
+		if err != nil || got.Username+" "+got.Password != want {
+			t.Errorf("%s: got %v, %v, want %s", name, got, err, want)
+		}
+	}
+	broken := filepath.Join(dir, "broken")
+	if err := os.WriteFile(broken, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := registry.OpenLogins(filepath.Join(dir, "docker"), broken); err == nil || !strings.HasPrefix(err.Error(), "reading the logins in "+broken) {
+		t.Errorf("a broken file: %v", err)
+	}
+}
+
+// Two repositories of a registry may be open to different people.
+func TestEachRepositoryHasItsOwnLogin(t *testing.T) {
+	g := &registrytest.Registry{}
+	var seen []string
+	g.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+		name, _, ok := r.BasicAuth()
+		if !ok {
+			w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return true
+		}
+		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "manifests") {
+			seen = append(seen, name+r.URL.Path)
+		}
+		return false
+	}
+	inWorld(t, world{private: g}, func(t *testing.T, c *registry.Client) {
+		c.Credentials = func(_ context.Context, _, repository string) (registry.Credential, error) {
+			return registry.Credential{Username: "user of " + repository, Password: password}, nil
+		}
+		pushed(t, c, image(t, 1, 0), "registry.example.com/a", "registry.example.com/b")
+		if got, want := strings.Join(seen, ", "), "user of a/v2/a/manifests/latest, user of b/v2/b/manifests/latest"; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
 }
 
 func TestDockerHubIsSpokenToAtItsOwnHost(t *testing.T) {

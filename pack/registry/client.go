@@ -19,9 +19,16 @@ type Client struct {
 	// ("registry.example.com:5000"), is spoken to without TLS. Nil means Loopback.
 	PlainHTTP func(host string) bool
 
-	// Credentials returns the login for a registry, or an empty one. Nil means
-	// that nobody is logged in; see [Logins].
-	Credentials func(ctx context.Context, host string) (Credential, error)
+	// Credentials returns the login for a repository, or an empty one. A host is
+	// one that is spoken to, as registry-1.docker.io; the repository is "" where the
+	// registry itself is asked. Nil means that nobody is logged in; see [Logins].
+	Credentials func(ctx context.Context, host, repository string) (Credential, error)
+
+	// CertFolders are folders like docker's /etc/docker/certs.d. What is in a folder
+	// HOST or HOST:PORT of theirs holds for that registry: *.crt are authorities
+	// to trust besides the system's, *.cert and *.key a certificate to show. They
+	// count if there is no Transport.
+	CertFolders []string
 
 	// Progress, if set, is told how many bytes a push or a copy has sent, and how
 	// many it has found out that it must send. It is called by one goroutine at a
@@ -37,12 +44,12 @@ type Client struct {
 	Transport http.RoundTripper // nil means one like [http.DefaultTransport]
 
 	once    sync.Once
-	auth    *auth.Client
 	base    http.RoundTripper
 	secrets secrets
 
-	mu   sync.Mutex
-	seen map[blobAt]string // a repository of that registry that has the blob
+	mu    sync.Mutex
+	auths map[string]*auth.Client // by repository, as each may have a login of its own
+	seen  map[blobAt]string       // a repository of that registry that has the blob
 }
 
 // A Credential is a login: a user and a password, or a token.
@@ -66,21 +73,37 @@ func Loopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
-// http returns the client that every request goes through:
+// http returns the client that every request for a repository goes through, or
+// with "" those for a registry itself:
 //
 //	auth      answers a challenge, and drops what it answered where it does not belong
 //	retry     makes a request again that a registry had no time for
 //	sealed    refuses to send a login in the clear
 //	watched   ends one that does not move
-func (c *Client) http() *auth.Client {
+func (c *Client) http(host, repository string) *auth.Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := host + "/" + repository
+	if a := c.auths[key]; a != nil {
+		return a
+	}
+	if c.auths == nil {
+		c.auths = make(map[string]*auth.Client)
+	}
+	a := c.newAuth(func(ctx context.Context, host string) (Credential, error) { return c.credential(ctx, host, repository) })
+	a.Cache = auth.NewCache()
+	c.auths[key] = a
+	return a
+}
+
+// transport returns what makes all requests.
+func (c *Client) transport() http.RoundTripper {
 	c.once.Do(func() {
 		if c.base = c.Transport; c.base == nil {
-			c.base = defaultTransport()
+			c.base = &certified{plain: defaultTransport(), folders: c.CertFolders}
 		}
-		c.auth = c.newAuth(c.credential)
-		c.auth.Cache = auth.NewCache()
 	})
-	return c.auth
+	return c.base
 }
 
 // newAuth returns an auth client that remembers no token.
@@ -88,7 +111,7 @@ func (c *Client) newAuth(credential auth.CredentialFunc) *auth.Client {
 	a := &auth.Client{
 		Client: &http.Client{
 			Transport: &retry.Transport{
-				Base:   &sealed{&watched{base: c.base, secrets: &c.secrets}, c.plainHTTP},
+				Base:   &sealed{&watched{base: c.transport(), secrets: &c.secrets}, c.plainHTTP},
 				Policy: func() retry.Policy { return patience{} },
 			},
 			CheckRedirect: checkRedirect,
@@ -104,19 +127,18 @@ func (c *Client) newAuth(credential auth.CredentialFunc) *auth.Client {
 	return a
 }
 
-func (c *Client) credential(ctx context.Context, host string) (Credential, error) {
+func (c *Client) credential(ctx context.Context, host, repository string) (Credential, error) {
 	if c.Credentials == nil {
 		return Credential{}, nil
 	}
-	cred, err := c.Credentials(ctx, host)
+	cred, err := c.Credentials(ctx, host, repository)
 	c.secrets.add(cred.Password, cred.RefreshToken, cred.AccessToken)
 	return cred, err
 }
 
 // Close closes the connections that are kept for further requests.
 func (c *Client) Close() {
-	c.http()
-	if t, ok := c.base.(interface{ CloseIdleConnections() }); ok {
+	if t, ok := c.transport().(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
 }

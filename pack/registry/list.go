@@ -69,7 +69,7 @@ func (c *Client) registry(host string) (*remote.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	reg.Client = c.http()
+	reg.Client = c.http(host, "")
 	reg.PlainHTTP = c.plainHTTP(host)
 	return reg, nil
 }

@@ -8,32 +8,69 @@ import (
 	"oras.land/oras-go/v2/registry/remote/credentials"
 )
 
-// Logins are the credentials in a file like docker's config.json, and in the
-// credential helpers that it names.
+// Logins are the credentials in a file like docker's config.json, in files like
+// podman's auth.json, and in the credential helpers that they name.
 type Logins struct {
-	store *credentials.DynamicStore
+	store  *credentials.DynamicStore
+	others []otherLogins
 }
 
-// OpenLogins opens a file like docker's config.json, which need not exist.
-func OpenLogins(file string) (*Logins, error) {
-	store, err := credentials.NewStore(file, credentials.StoreOptions{
+// otherLogins are what another tool keeps.
+type otherLogins struct {
+	*authFile
+	store *credentials.DynamicStore // for its helpers
+}
+
+// OpenLogins opens a file like docker's config.json, in which logins are kept, and
+// others like containers-auth.json(5), in which they are looked for after that.
+// None need exist.
+func OpenLogins(file string, others ...string) (*Logins, error) {
+	l := &Logins{}
+	var err error
+	l.store, err = credentials.NewStore(file, credentials.StoreOptions{
 		AllowPlaintextPut:        true, // as docker does where there is no helper
 		DetectDefaultNativeStore: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the logins in %s: %w", file, err)
 	}
-	return &Logins{store}, nil
+	for _, name := range others {
+		var o otherLogins
+		if o.authFile, err = readAuthFile(name); err != nil {
+			return nil, err
+		}
+		if o.store, err = credentials.NewStore(name, credentials.StoreOptions{}); err != nil {
+			return nil, fmt.Errorf("reading the logins in %s: %w", name, err)
+		}
+		l.others = append(l.others, o)
+	}
+	return l, nil
 }
 
 // Credentials is what [Client.Credentials] wants.
-func (l *Logins) Credentials(ctx context.Context, host string) (Credential, error) {
+func (l *Logins) Credentials(ctx context.Context, host, repository string) (Credential, error) {
 	cred, err := l.store.Get(ctx, credentials.ServerAddressFromHostname(host))
+	if host == hubHost {
+		host = hub
+	}
+	for _, o := range l.others {
+		if err != nil || cred != (Credential{}) {
+			break
+		}
+		if cred, err = o.credential(host, repository); err == nil && cred == (Credential{}) && o.CredHelpers[host] != "" {
+			cred, err = o.store.Get(ctx, host)
+		}
+	}
 	if err != nil {
 		err = fmt.Errorf("looking up the login for %s: %w", host, err)
 	}
 	return cred, err
 }
+
+const (
+	hub     = "docker.io"
+	hubHost = "registry-1.docker.io" // that speaks for it
+)
 
 // Login keeps a login after a registry has accepted it.
 func (l *Logins) Login(ctx context.Context, c *Client, host string, cred Credential) error {
@@ -42,7 +79,6 @@ func (l *Logins) Login(ctx context.Context, c *Client, host string, cred Credent
 		return err
 	}
 	c.secrets.add(cred.Password, cred.RefreshToken, cred.AccessToken)
-	c.http()
 	reg.Client = c.newAuth(auth.StaticCredential(reg.Reference.Host(), cred)) // which has not logged in yet
 	if err := reg.Ping(ctx); err != nil {
 		return c.failed("logging in to "+host, err)

@@ -47,7 +47,7 @@ func (c *Client) open(name string) (r *repository, ref string, err error) {
 	if r.Repository, err = remote.NewRepository(r.String()); err != nil {
 		return nil, "", fmt.Errorf("image name %q: %w", name, err)
 	}
-	r.Client = c.http()
+	r.Client = c.http(r.host, r.path)
 	r.PlainHTTP = c.plainHTTP(r.host)
 	r.TagListMaxPages = maxPages
 	if digested {
@@ -100,7 +100,7 @@ func (r *repository) do(ctx context.Context, method, url string, body io.Reader,
 			req.Header.Set(header[i], header[i+1])
 		}
 	}
-	return r.client.http().Do(req)
+	return r.Client.Do(req)
 }
 
 // scoped says which token is needed: to read, or to read and write.

@@ -25,7 +25,7 @@ const (
 
 // defaultTransport does not let net/http decompress anything: a blob is its
 // compressed bytes.
-func defaultTransport() http.RoundTripper {
+func defaultTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DisableCompression = true
 	t.MaxIdleConnsPerHost = 2 * defaultParallel

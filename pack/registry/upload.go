@@ -184,7 +184,7 @@ func (u *upload) do(ctx context.Context, method, address string, body io.Reader,
 	if body != nil && u.login != "" {
 		req.Header.Set("Authorization", u.login)
 	}
-	resp, err := u.client.http().Do(req)
+	resp, err := u.repo.Client.Do(req)
 	if err == nil && body == nil {
 		u.login = resp.Request.Header.Get("Authorization")
 	}
