@@ -29,6 +29,7 @@ type selection struct {
 	layout      string
 	bare        bool
 	from        string
+	records     string
 	root        string
 	libraryPath []string
 	dlopen      string
@@ -49,10 +50,12 @@ func (s *selection) addFlags(cmd *cobra.Command) {
 	f.StringVar(&s.layout, "layout", string(plan.Mirror), "`host|flat`: things stay where the host has them, as is the default, or go into /bin and /lib64")
 	f.BoolVar(&s.bare, "bare", false, "only programs, libraries and /dev: no /etc, /tmp and so on")
 	f.StringVar(&s.from, "from", "", "`IMAGE`: a base that it is put upon: an archive, the folder of an OCI layout, or - for an archive on stdin")
+	f.StringVar(&s.records, "pkg-db", string(plan.RecordsUponBase), "`auto|all|none`: record the packages that files are of, for scanners: upon a base that has records of the same distribution, as is the default, always, or never")
 	s.addRootFlags(cmd)
 	addFileFlag(cmd)
 	group(f, "What goes in")
 	completeWords(cmd, "exclude")
+	completeWords(cmd, "pkg-db", string(plan.RecordsUponBase), string(plan.RecordsAlways), string(plan.RecordsNever))
 	completeWords(cmd, "layout", string(plan.Mirror), string(plan.Flat))
 }
 
@@ -199,6 +202,11 @@ func (s *selection) spec() (plan.Spec, error) {
 	}
 	if spec.Layout != plan.Mirror && spec.Layout != plan.Flat {
 		return spec, usagef("--layout %s: there are %s and %s", s.layout, plan.Mirror, plan.Flat)
+	}
+	switch spec.Records = plan.Records(s.records); spec.Records {
+	case plan.RecordsUponBase, plan.RecordsAlways, plan.RecordsNever:
+	default:
+		return spec, usagef("--pkg-db %s: there are %s, %s and %s", s.records, plan.RecordsUponBase, plan.RecordsAlways, plan.RecordsNever)
 	}
 	var err error
 	if spec.Programs, err = s.inputs("--bin", s.bins); err != nil {

@@ -1,6 +1,9 @@
 package owner
 
-import "path"
+import (
+	"path"
+	"strings"
+)
 
 // A Kind is a package manager's kind of package, by the name that it has in
 // package URLs (purl).
@@ -54,6 +57,64 @@ type File struct {
 // Files returns what a package has installed, in the order of its database. A
 // file may be gone, changed or replaced by now.
 func (p *Package) Files() ([]File, error) { return p.files() }
+
+// Part returns the record of a package of which a root has just some files: those
+// that has knows, under the path that the database gives them. It claims no other.
+// Of dpkg's, the state and the configuration files are left out: lists of files are
+// no part of it. It is empty for a package whose record is no such text, and for
+// one of apk's that has no file there.
+func (p *Package) Part(has func(path string) bool) string {
+	switch p.Kind {
+	case Deb:
+		return partOfDeb(p.Record)
+	case APK:
+		return partOfAPK(p.Record, has)
+	}
+	return ""
+}
+
+func partOfDeb(record string) string {
+	var b strings.Builder
+	kept := true
+	for line := range strings.Lines(record) {
+		if line[0] != ' ' && line[0] != '\t' {
+			name, _, _ := strings.Cut(line, ":")
+			kept = !strings.EqualFold(name, "Status") && !strings.EqualFold(name, "Conffiles")
+		}
+		if kept {
+			b.WriteString(strings.TrimSuffix(line, "\n") + "\n")
+		}
+	}
+	return b.String()
+}
+
+// partOfAPK keeps the lines about files, R and what follows it, that are there, and
+// of folders, F and what follows it, those with files.
+func partOfAPK(record string, has func(path string) bool) string {
+	var b strings.Builder
+	folder, dir := "", "" // lines and path of the folder, the former until they are written
+	kept, any := true, false
+	for line := range strings.Lines(record) {
+		line = strings.TrimSuffix(line, "\n") + "\n"
+		switch value := strings.TrimSuffix(line[2:], "\n"); {
+		case line[0] == 'F':
+			folder, dir, kept = line, "/"+value, false
+		case line[0] == 'M' && folder != "":
+			folder += line
+		case line[0] == 'R':
+			if kept = has(join(dir, value)); kept {
+				b.WriteString(folder + line)
+				folder, any = "", true
+			}
+		case kept:
+			b.WriteString(line)
+		}
+	}
+	if !any {
+		return ""
+	}
+	return b.String()
+}
 
 // leaves returns the files without those that are a folder of another, and
 // without the root.

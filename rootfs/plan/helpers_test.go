@@ -114,6 +114,8 @@ func spec(t testing.TB, line string) plan.Spec {
 			s.LibraryPath = append(s.LibraryPath, value)
 		case "-u":
 			s.User = value
+		case "--pkg-db":
+			s.Records = plan.Records(value)
 		case "--dlopen":
 			s.Dlopen, err = elfdeps.ParsePriority(value)
 		case "--platform":

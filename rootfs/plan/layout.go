@@ -54,6 +54,9 @@ func (b *builder) build() (err error) {
 	if err := b.lookups(); err != nil {
 		return err
 	}
+	if err := b.records(); err != nil {
+		return err
+	}
 	b.dangling()
 	b.preloads()
 	if b.spec.NoPrivileges {

@@ -54,6 +54,7 @@ type Spec struct {
 	Exclude      []string // patterns of paths that are left out of what is added beside programs
 	Folders      []Folder // to be made
 	NoPrivileges bool     // without setuid, setgid and capabilities, but for a base's files
+	Records      Records  // whether packages that files are of are recorded
 
 	Path      []string // PATH that the image has in any case, where env finds the interpreters of scripts
 	PathIsSet bool     // it has no other folders; else those that programs are in come behind, and [SearchPath] at last

@@ -64,6 +64,7 @@ var keys = []Key{
 	{"bare", "bare", Switch, "only programs, libraries and /dev", "true"},
 	{"library_path", "library-path", Folders, "more places to look for libraries", "[/opt/app/lib]"},
 	{"dlopen", "dlopen", Text, "how far to follow what programs say they open later", "recommended"},
+	{"pkg_db", "pkg-db", Text, "record packages for scanners: auto, all or none", "auto"},
 	{"hwcaps", "hwcaps", Text, "libraries for better processors, too: baseline or all", "baseline"},
 	{"output.file", "output", Output, "what to write", "tools.tar"},
 	{"output.format", "format", Text, "archive, docker or v1", "archive"},
