@@ -58,7 +58,6 @@ func hint(verb *cobra.Command, err error) string {
 		program  *plan.NotFoundError
 		user     *plan.UnknownUserError
 		missing  *elfdeps.MissingError
-		script   *elfdeps.ScriptError
 		base     *plan.BaseError
 		disturb  *plan.DisturbError
 		due      *dueError
@@ -86,12 +85,8 @@ func hint(verb *cobra.Command, err error) string {
 		return "a numeric -u UID[:GID] needs no entry in the image"
 	case errors.As(err, &missing):
 		return missingHint(verb, err, missing)
-	case errors.As(err, &script) && has(verb, "add"):
-		return "mend its first line; --add ships a script as it is, whatever starts it"
-	case errors.As(err, &script):
-		return "mend its first line, as in #!/bin/sh or #!/usr/bin/env python3"
-	case errors.Is(err, elfdeps.ErrNotELF) && has(verb, "add"):
-		return "--add ships files that are no programs"
+	case errors.Is(err, elfdeps.ErrNotELF) && notELFHint(verb, err) != "":
+		return notELFHint(verb, err)
 	case errors.As(err, &base):
 		return "a base with the same version of it, such as one of this system's own release, has no need of another; nor has a static program"
 	case errors.As(err, &disturb):
@@ -139,6 +134,20 @@ func hint(verb *cobra.Command, err error) string {
 			verb = verb.Parent()
 		}
 		return verb.CommandPath() + " --help lists the flags"
+	}
+	return ""
+}
+
+// notELFHint is advice on what is neither an ELF file nor a script that starts.
+func notELFHint(verb *cobra.Command, err error) string {
+	var script *elfdeps.ScriptError
+	switch isScript := errors.As(err, &script); {
+	case isScript && has(verb, "add"):
+		return "mend its first line; --add ships a script as it is, whatever starts it"
+	case isScript:
+		return "mend its first line, as in #!/bin/sh or #!/usr/bin/env python3"
+	case has(verb, "add"):
+		return "--add ships files that are no programs"
 	}
 	return ""
 }

@@ -22,13 +22,15 @@ func (s Spec) searchPath() []string {
 	for _, in := range s.Programs {
 		dirs = append(dirs, path.Dir(s.place(in)))
 	}
-	dirs = append(dirs, SearchPath...)
-	seen := make(map[string]bool)
-	return slices.DeleteFunc(dirs, func(dir string) bool {
-		again := seen[dir]
-		seen[dir] = true
-		return again
-	})
+	return unique(append(dirs, SearchPath...))
+}
+
+// imagePath returns the PATH of the image: of [Spec.searchPath] what it has.
+func (b *builder) imagePath() []string {
+	if b.spec.PathIsSet {
+		return b.spec.Path
+	}
+	return unique(slices.Concat(b.spec.Path, b.plan.Path()))
 }
 
 // place returns where a program goes whose source is a rooted path.
