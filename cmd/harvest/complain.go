@@ -36,7 +36,7 @@ func withoutLogins(text string) string {
 	if !strings.Contains(text, "@") {
 		return text
 	}
-	withLogin := regexp.MustCompile(`(^|[\s"'(]|//)[^\s"'/:@]+:[^\s"']*@[^\s"']*`)
+	withLogin := regexp.MustCompile(`(^|[\s"'(]|//)[^\s"'/:@]+:[^\s"'/][^\s"']*@[^\s"']*`)
 	return withLogin.ReplaceAllStringFunc(text, func(name string) string {
 		rest := name
 		if at := strings.LastIndex(name, "@sha256:"); at >= 0 {
