@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/engine"
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/sandbox"
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/elfdeps/ldso"
 	"github.com/harvest-oci/harvest/pack"
@@ -77,6 +78,8 @@ func hint(verb *cobra.Command, err error) string {
 		budget   *budgetError
 		exclude  *plan.ExcludeError
 		pattern  *plan.PatternError
+		kernel   *sandbox.UnavailableError
+		failed   *checkFailedError
 	)
 	switch {
 	case errors.As(err, &program):
@@ -121,6 +124,10 @@ func hint(verb *cobra.Command, err error) string {
 		return "patterns leave out what is added beside programs: make it match less"
 	case errors.As(err, &pattern):
 		return "as in '/usr/share/doc/**', '*.pyc' or 'locale/{de,fr}'; quote it, or the shell takes it"
+	case errors.As(err, &kernel):
+		return sandboxHint(kernel)
+	case errors.As(err, &failed):
+		return "nothing was written; leave the check out to see what there would be, and run it with harvest run --bin ... -- COMMAND"
 	case errors.As(err, &tag):
 		return "names are like basic:v1 or registry.example.com/team/tool:v1, in lower case"
 	}
@@ -165,6 +172,23 @@ func statusHint(code int) string {
 		return "wait; who is logged in may often ask more"
 	}
 	return ""
+}
+
+// sandboxHint is advice on what the kernel does not allow.
+func sandboxHint(e *sandbox.UnavailableError) string {
+	const other = "root may do it on most systems; docker run does it with an engine"
+	name, value, ok := strings.Cut(e.Setting, "=")
+	switch {
+	case !ok:
+		return other
+	case value == "0" && name == "user.max_user_namespaces":
+		value = "10000"
+	case value == "0":
+		value = "1"
+	default:
+		value = "0"
+	}
+	return "sysctl -w " + name + "=" + value + " allows it to all users; " + other
 }
 
 // hint is the advice on an error that is due to what was given.

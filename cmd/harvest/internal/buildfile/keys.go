@@ -66,6 +66,8 @@ var keys = []Key{
 	{"dlopen", "dlopen", Text, "how far to follow what programs say they open later", "recommended"},
 	{"pkg_db", "pkg-db", Text, "record packages for scanners: auto, all or none", "auto"},
 	{"hwcaps", "hwcaps", Text, "libraries for better processors, too: baseline or all", "baseline"},
+	{"checks", "check", List, "commands that must succeed in the image", `["curl --version"]`},
+	{"check_timeout", "check-timeout", Text, "how long each may take", "1m"},
 	{"output.file", "output", Output, "what to write", "tools.tar"},
 	{"output.format", "format", Text, "archive, docker or v1", "archive"},
 	{"output.compress", "compress", Text, "how layers are compressed: none, gzip or zstd, with :LEVEL", "zstd"},

@@ -85,6 +85,9 @@ func start(ctx context.Context, ids ids, flags uintptr, j job, c Command) (Resul
 	}
 	defer b.close()
 	if err := b.cmd.Start(); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return Result{}, unavailable(err)
 	}
 	b.ours()
