@@ -257,7 +257,7 @@ func (o *runOptions) harvest(ctx context.Context, s streams) (_ *rootfs.Tree, co
 	if base != nil {
 		closer = base
 	}
-	p, err := b.plan(ctx, b.user, base)
+	p, err := b.plan(ctx, b.user, b.env, base)
 	if err == nil {
 		config, err = b.config(p, base)
 	}
