@@ -59,8 +59,9 @@ var (
 	errEpoch      = errors.New("not a number of seconds since 1970")
 )
 
-func newBuildCmd(s streams) *cobra.Command {
-	o := &buildOptions{}
+// newBuildCmd returns the verb without a name, which fills in the options and
+// builds.
+func newBuildCmd(s streams, o *buildOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "harvest --bin PROGRAM [flags]",
 		Short: "Turn programs of a Linux root into a minimal container image",

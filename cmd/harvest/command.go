@@ -123,7 +123,7 @@ func (e *checkError) Unwrap() error { return e.error }
 
 // newRootCmd returns the whole command line.
 func newRootCmd(s streams) *cobra.Command {
-	cmd := newBuildCmd(s)
+	cmd := newBuildCmd(s, &buildOptions{})
 	cmd.Version = version()
 	cmd.SilenceErrors = true
 	cmd.SilenceUsage = true
@@ -132,7 +132,11 @@ func newRootCmd(s streams) *cobra.Command {
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(s.out, cmd) })
 	cmd.SetHelpCommand(newHelpCmd())
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+<<<<<<< HEAD
 	cmd.AddCommand(newDepsCmd(s), newLsCmd(s), newRunCmd(s), newPackCmd(s), newUnpackCmd(s), newInspectCmd(s), newDiffCmd(s),
+=======
+	cmd.AddCommand(newDepsCmd(s), newLsCmd(s), newInitCmd(s), newPackCmd(s), newUnpackCmd(s), newInspectCmd(s), newDiffCmd(s),
+>>>>>>> 549546d (cmd/harvest: write a harvest.yaml from flags with init)
 		newVerifyCmd(s), newLintCmd(s), newIndexCmd(s),
 		newPushCmd(s), newPullCmd(s), newCopyCmd(s), newTagsCmd(s), newCatalogCmd(s), newLoginCmd(s), newLogoutCmd(s), newCompletionCmd(s))
 	return cmd

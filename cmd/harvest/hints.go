@@ -42,6 +42,7 @@ var sentinelHints = []struct {
 	{errNotLinux, "name the folder of a Linux root with --root DIR"},
 	{errIsFolder, "name a file in it; -o type=oci,dest=DIR and -o type=rootfs,dest=DIR write folders"},
 	{pack.ErrDevice, "harvest unpack --devices skip leaves devices out; --devices make makes them, as root"},
+	{errThere, "name another file with -o FILE, or - for stdout"},
 	{errNotEmpty, "name a folder that is not there yet, or an empty one; an OCI layout is replaced if it holds nothing but these images"},
 	{rootfs.ErrChanged, "run harvest again when nothing writes to it"},
 	{engine.ErrUnreachable, "without --load, harvest writes a file for docker load -i"},
