@@ -33,7 +33,7 @@ var sentinelHints = []struct {
 	{errIsImage, "harvest unpack makes a folder of it; --from puts programs upon it"},
 	{errPositional, "programs are named with --bin, once for each; harvest --help lists the verbs"},
 	{errQuotes, `a JSON array keeps words together: ["-c", "echo hello"]`},
-	{errNotInImage, "--bin ships a program, --add a script"},
+	{errNotInImage, "--bin ships a program or a script, --add any other file"},
 	{errEpoch, "unset it, or give it as date +%s does"},
 	{errNoMatch, "quote patterns, or the shell takes them; * stands for no slash, and they are matched below --root"},
 	{errNoneELF, "without a pattern, harvest says of each file what it is"},
