@@ -46,9 +46,6 @@ const (
 	exitUnresolved = 3 // a need is unmet, the law is violated, or the loader disagrees
 	exitFound      = 4 // a check has found something
 	exitTooBig     = 5 // over --max-size
-
-	exitTimeout = 124 // of run, as of timeout(1): the command took too long
-	exitNotRun  = 125 // of run, as of docker run: it is harvest that has failed
 )
 
 // run executes one command line and returns its exit code.
@@ -63,19 +60,17 @@ func run(ctx context.Context, s streams, args []string) int {
 	if err == nil {
 		err = out.err
 	}
-	var status *statusError
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitDone
-	case errors.As(err, &status):
-		return status.status
-	case ctx.Err() != nil:
+	}
+	var status *statusError
+	if errors.As(err, &status) {
+		return status.code
+	}
+	if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
 	complain(s.err, verb, err)
-	if verb.Name() == runVerb {
-		return runExitCode(err)
-	}
 	return exitCode(err)
 }
 
@@ -94,7 +89,6 @@ func (c *checkedWriter) Write(p []byte) (int, error) {
 }
 
 func exitCode(err error) int {
-	var failed *checkFailedError
 	var missing *elfdeps.MissingError
 	var law *plan.LawError
 	var disturbed *plan.DisturbError
@@ -108,7 +102,7 @@ func exitCode(err error) int {
 		return exitConfig
 	case errors.As(err, &budget):
 		return exitTooBig
-	case errors.As(err, &check), errors.As(err, &failed):
+	case errors.As(err, &check):
 		return exitFound
 	case errors.As(err, &missing), errors.As(err, &law), errors.As(err, &disturbed), errors.As(err, &disagree), errors.As(err, &exclude):
 		return exitUnresolved
@@ -123,7 +117,7 @@ func (e *checkError) Unwrap() error { return e.error }
 
 // newRootCmd returns the whole command line.
 func newRootCmd(s streams) *cobra.Command {
-	cmd := newBuildCmd(s, &buildOptions{})
+	cmd := newBuildCmd(s)
 	cmd.Version = version()
 	cmd.SilenceErrors = true
 	cmd.SilenceUsage = true
@@ -132,8 +126,8 @@ func newRootCmd(s streams) *cobra.Command {
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(s.out, cmd) })
 	cmd.SetHelpCommand(newHelpCmd())
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	cmd.AddCommand(newDepsCmd(s), newLsCmd(s), newInitCmd(s), newRunCmd(s), newPackCmd(s), newUnpackCmd(s), newInspectCmd(s), newDiffCmd(s),
-		newVerifyCmd(s), newLintCmd(s), newIndexCmd(s),
+	cmd.AddCommand(newDepsCmd(s), newLsCmd(s), newPackCmd(s), newUnpackCmd(s), newInspectCmd(s), newDiffCmd(s),
+		newVerifyCmd(s), newLintCmd(s), newIndexCmd(s), newTraceCmd(s),
 		newPushCmd(s), newPullCmd(s), newCopyCmd(s), newTagsCmd(s), newCatalogCmd(s), newLoginCmd(s), newLogoutCmd(s), newCompletionCmd(s))
 	return cmd
 }

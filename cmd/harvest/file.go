@@ -37,10 +37,6 @@ func addFileFlag(cmd *cobra.Command) {
 	}
 }
 
-// ownAnnotation marks a flag of a verb that means something else than that of a
-// build, which a file speaks of.
-const ownAnnotation = "harvest-own"
-
 // A buildFile is what a harvest.yaml says.
 type buildFile struct {
 	settings []buildfile.Setting
@@ -77,7 +73,7 @@ func (f *buildFile) apply(flags *pflag.FlagSet) error {
 		value := s.Value(ownRoot, exists)
 		f.values = append(f.values, value)
 		flag := flags.Lookup(s.Flag)
-		if flag == nil || flag.Annotations[ownAnnotation] != nil {
+		if flag == nil {
 			continue
 		}
 		if _, isList := flag.Value.(pflag.SliceValue); isList {

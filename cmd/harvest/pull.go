@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/harvest-oci/harvest/pack"
 )
 
@@ -133,7 +135,7 @@ type pullSummary struct {
 func newPullSummary(name string, img *pack.Image, out destination) *pullSummary {
 	s := &pullSummary{
 		Name:     name,
-		Platform: pack.PlatformText(img.Platform()),
+		Platform: platformOf(&v1.Platform{OS: img.OS, Architecture: img.Architecture, Variant: img.Variant}),
 		Layers:   len(img.Layers),
 		Output:   out,
 	}

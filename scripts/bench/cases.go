@@ -17,8 +17,6 @@ const (
 	basicOfHand  = 1 / 4.0
 	bigOfHashing = 1.3
 	bigRSS       = 32 * mega
-	baseRSS      = 64 * mega
-	headersOfAll = 0.2
 	depsOfTree   = 0.5
 	depsOfLoader = 0.05
 	oneOfLdd     = 1.5
@@ -46,7 +44,6 @@ var cases = []struct {
 	{"b", prepareBig},
 	{"c", prepareResolve},
 	{"d", prepareOne},
-	{"e", prepareBase},
 }
 
 // prepareBasic is the image of the first lesson: two programs.

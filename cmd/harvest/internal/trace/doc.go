@@ -3,7 +3,8 @@
 // makes itself, and which names it asks for in vain.
 //
 // Run starts a command under ptrace(2) and follows every process and thread that
-// comes of it.
+// comes of it; a StraceReader reads what strace(1) has written of one. Both give
+// the same Log.
 //
 // Names are those of the traced process. A relative one is joined to the folder
 // that it is relative to, which is the working directory or an open folder;

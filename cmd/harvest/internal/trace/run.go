@@ -14,6 +14,9 @@ var ErrNotPermitted = errors.New("tracing is not permitted")
 // ErrUnsupported means that commands cannot be traced on this system.
 var ErrUnsupported = errors.New("commands can be traced on Linux only")
 
+// ErrLimit is what a LimitError wraps.
+var ErrLimit = errors.New("too many processes")
+
 // A LimitError says that a command has started too many processes.
 type LimitError struct {
 	Limit int
@@ -23,6 +26,9 @@ type LimitError struct {
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("the command started more than %d %s", e.Limit, e.What)
 }
+
+// Unwrap returns ErrLimit.
+func (e *LimitError) Unwrap() error { return ErrLimit }
 
 // Options say how a command is traced. The zero value traces it until the last
 // of its processes has ended.
