@@ -11,6 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/harvest-oci/harvest/pack"
+	"github.com/harvest-oci/harvest/pack/registry"
 )
 
 // pullOptions is the command line of pull.
@@ -82,6 +83,8 @@ func pullRun(ctx context.Context, s streams, o *pullOptions) error {
 	if err != nil {
 		return err
 	}
+	img, end := ahead(ctx, c, img)
+	defer end()
 	result := newPullSummary(o.name, img, out)
 	stage := func(dir string) error { return pack.Unpack(ctx, img, dir, pack.UnpackOptions{Limits: o.limits()}) }
 	written := &summary{}
@@ -97,6 +100,23 @@ func pullRun(ctx context.Context, s streams, o *pullOptions) error {
 	}
 	_, err = fmt.Fprint(s.err, result.text())
 	return err
+}
+
+// ahead has layers fetched several at a time if there are several, and a place to
+// keep them. What it returns at last must be called when they have been read.
+func ahead(ctx context.Context, c *registry.Client, img *pack.Image) (*pack.Image, func()) {
+	if len(img.Layers) < 2 {
+		return img, func() {}
+	}
+	temp, err := nameless()
+	if err != nil { // then they come one after the other
+		return img, func() {}
+	}
+	here, end := c.Ahead(ctx, img, temp)
+	return here, func() {
+		end()
+		temp.Close()
+	}
 }
 
 // check returns where the image goes, and refuses what would go wrong only after

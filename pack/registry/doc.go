@@ -18,6 +18,7 @@
 // An image that was pulled streams: its layers are read from the registry when
 // they are written, and take up no memory or disk before. A connection that
 // breaks in the middle of one is made again, and goes on where the old one ended.
+// [Client.Ahead] fetches those whose turn has not come yet into a file meanwhile.
 //
 // A push sends what the registry lacks, several blobs at a time. A tree is read
 // twice, once to learn the digest of its blob and once to be sent, because a layer

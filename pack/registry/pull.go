@@ -118,6 +118,15 @@ func (l *layer) WriteTo(w io.Writer) (int64, error) {
 	return n, err
 }
 
+// until returns the layer for as long as a context is not done.
+func (l *layer) until(ctx context.Context) *layer {
+	b := l.Blob()
+	desc := v1.Descriptor{MediaType: b.MediaType, Digest: b.Digest, Size: b.Size}
+	return &layer{l.repo, pack.BlobLayer(b, func() (io.ReadCloser, error) {
+		return &blobReader{ctx: ctx, repo: l.repo, desc: desc}, nil
+	})}
+}
+
 const enough = 64 << 10 // bytes that a connection must bring before it may break once more
 
 // A blobReader reads a blob over as many connections as it takes. It does not
