@@ -14,7 +14,7 @@ import (
 func (s *Store) Find(name string, p v1.Platform) (*Image, error) {
 	var found []*Image
 	for _, img := range s.Images {
-		if s.goesBy(img, name) && img.runsOn(p) {
+		if s.goesBy(img, name) && PlatformFits(p, img.Platform()) {
 			found = append(found, img)
 		}
 	}
@@ -24,7 +24,7 @@ func (s *Store) Find(name string, p v1.Platform) (*Image, error) {
 	case len(found) > 1:
 		return nil, fmt.Errorf("several images: %s", s.list(found))
 	}
-	want := strings.TrimSpace(name + " " + platform(p))
+	want := strings.TrimSpace(name + " " + PlatformText(p))
 	return nil, fmt.Errorf("no image %s: there is %s", want, s.list(s.Images))
 }
 
@@ -36,31 +36,6 @@ func (s *Store) goesBy(img *Image, name string) bool {
 	return err == nil && slices.Contains(img.Tags, full)
 }
 
-// runsOn reports whether an image is for a platform as far as that is given.
-func (img *Image) runsOn(p v1.Platform) bool {
-	fits := func(want, have string) bool { return want == "" || want == have }
-	return fits(p.OS, img.OS) && fits(p.Architecture, img.Architecture) &&
-		(p.Variant == "" || variant(p.Architecture, p.Variant) == variant(img.Architecture, img.Variant))
-}
-
-// variant returns the variant that is meant where there is none.
-func variant(arch, v string) string {
-	switch {
-	case v != "":
-		return v
-	case arch == "arm64":
-		return "v8"
-	case arch == "arm":
-		return "v7"
-	}
-	return ""
-}
-
-// platform writes a platform as docker does: "linux/arm/v7".
-func platform(p v1.Platform) string {
-	return strings.Trim(p.OS+"/"+p.Architecture+"/"+p.Variant, "/")
-}
-
 // list names images, with their platforms.
 func (s *Store) list(images []*Image) string {
 	var list []string
@@ -69,7 +44,7 @@ func (s *Store) list(images []*Image) string {
 		if names := append(slices.Clone(img.Tags), s.names[img]...); len(names) > 0 {
 			name = ShortTag(names[0])
 		}
-		list = append(list, name+" "+platform(v1.Platform{OS: img.OS, Architecture: img.Architecture, Variant: img.Variant}))
+		list = append(list, name+" "+PlatformText(img.Platform()))
 	}
 	return strings.Join(list, ", ")
 }

@@ -81,13 +81,12 @@ func WriteIndexArchive(w io.Writer, x *Index) (digest.Digest, []Digests, error) 
 
 // check refuses an index that nobody could choose from.
 func (x *Index) check() error {
-	seen := make(map[string]bool)
-	for _, img := range x.Images {
-		p := platform(v1.Platform{OS: img.OS, Architecture: img.Architecture, Variant: variant(img.Architecture, img.Variant)})
-		if seen[p] {
-			return &PlatformError{platform(platformOf(img))}
+	for i, img := range x.Images {
+		for _, other := range x.Images[:i] {
+			if SamePlatform(img.Platform(), other.Platform()) {
+				return &PlatformError{PlatformText(img.Platform())}
+			}
 		}
-		seen[p] = true
 	}
 	if len(x.Images) == 0 {
 		return errors.New("an index of no images")
@@ -100,10 +99,10 @@ func (x *Index) write(layers func(*Image) ([]Blob, error), file func(name string
 	index := v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex}
 	var all []Digests
 	for _, img := range x.Images {
-		p := platformOf(img)
+		p := img.Platform()
 		blobs, err := layers(img)
 		if err != nil {
-			return "", nil, fmt.Errorf("writing the image for %s: %w", platform(p), err)
+			return "", nil, fmt.Errorf("writing the image for %s: %w", PlatformText(p), err)
 		}
 		doc, digests, err := img.Documents(blobs)
 		if err != nil {
@@ -127,9 +126,4 @@ func (x *Index) write(layers func(*Image) ([]Blob, error), file func(name string
 	}
 	sum := digest.FromBytes(data)
 	return sum, all, errors.Join(file(blobName(sum), data), file(v1.ImageIndexFile, top), file(v1.ImageLayoutFile, layoutFile()))
-}
-
-// platformOf returns the platform that an image is for.
-func platformOf(img *Image) v1.Platform {
-	return v1.Platform{OS: img.OS, Architecture: img.Architecture, Variant: img.Variant}
 }

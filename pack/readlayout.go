@@ -91,7 +91,7 @@ func (r *layoutReader) index(list []v1.Descriptor, above []string, depth int) er
 		if r.seen++; r.seen > maxImages || depth > 2 {
 			return faultf(v1.ImageIndexFile, "leads to more than %d manifests, or through more than 3 indexes", maxImages)
 		}
-		if isAttestation(d) {
+		if IsAttestation(d) {
 			continue
 		}
 		if err := r.entry(d, names, depth); err != nil {
@@ -207,11 +207,4 @@ func namesIn(d v1.Descriptor) []string {
 		}
 	}
 	return nil
-}
-
-// isAttestation reports whether a manifest is what BuildKit says about an image
-// rather than one.
-func isAttestation(d v1.Descriptor) bool {
-	return d.Annotations["vnd.docker.reference.type"] != "" ||
-		d.Platform != nil && d.Platform.OS == "unknown" && d.Platform.Architecture == "unknown"
 }

@@ -23,6 +23,7 @@ type buildOptions struct {
 	layers  string
 	maxSize byteSize
 	hub     registryOptions // of --from and --push
+	checks  checkOptions
 }
 
 // imageOptions is the part of the command line that says how an image runs and
@@ -58,8 +59,9 @@ var (
 	errEpoch      = errors.New("not a number of seconds since 1970")
 )
 
-func newBuildCmd(s streams) *cobra.Command {
-	o := &buildOptions{}
+// newBuildCmd returns the verb without a name, which fills in the options and
+// builds.
+func newBuildCmd(s streams, o *buildOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "harvest --bin PROGRAM [flags]",
 		Short: "Turn programs of a Linux root into a minimal container image",
@@ -80,6 +82,7 @@ podman, containerd and skopeo load.`,
 	}
 	o.addFlags(cmd)
 	o.addConfigFlags(cmd, "the first program")
+	o.checks.addFlags(cmd)
 	cmd.Flags().StringVar(&o.layers, "layers", "1", "`HOW`: what is a layer of its own: all of it (1), libraries and the rest (2), loader and libc, other libraries and the rest (3 or libs), each package (by-package), the biggest N-1 packages (N) (default 1)")
 	completeWords(cmd, "layers", layersOne, "2", "3", layersLibs, layersPackage)
 	cmd.Flags().Var(&o.maxSize, "max-size", "`SIZE`: write nothing if what the image holds, a base's files among it, is more bytes than 120MB, say")
@@ -135,6 +138,9 @@ func (o *imageOptions) addOutputFlags(cmd *cobra.Command, first string) {
 // buildRun makes an image.
 func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	start := time.Now()
+	if _, err := o.checks.commands(); err != nil {
+		return err
+	}
 	if _, err := o.spec(); err != nil { // before what follows, which takes a program for granted
 		return err
 	}
@@ -181,6 +187,9 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	result.DryRun = o.dryRun
 	if base != nil {
 		result.Base, result.baseLayers = o.from, len(base.Layers)
+	}
+	if result.Checks, err = o.checks.run(ctx, p.Root, img.Config.ImageConfig, epoch); err != nil {
+		return err
 	}
 	if !o.dryRun {
 		stage := func(dir string) error { return p.Root.Stage(ctx, dir, epoch) }

@@ -46,6 +46,9 @@ const (
 	exitUnresolved = 3 // a need is unmet, the law is violated, or the loader disagrees
 	exitFound      = 4 // a check has found something
 	exitTooBig     = 5 // over --max-size
+
+	exitTimeout = 124 // of run, as of timeout(1): the command took too long
+	exitNotRun  = 125 // of run, as of docker run: it is harvest that has failed
 )
 
 // run executes one command line and returns its exit code.
@@ -60,17 +63,19 @@ func run(ctx context.Context, s streams, args []string) int {
 	if err == nil {
 		err = out.err
 	}
-	if err == nil {
-		return exitDone
-	}
 	var status *statusError
-	if errors.As(err, &status) {
-		return status.code
-	}
-	if ctx.Err() != nil {
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &status):
+		return status.status
+	case ctx.Err() != nil:
 		err = errors.New("interrupted")
 	}
 	complain(s.err, verb, err)
+	if verb.Name() == runVerb {
+		return runExitCode(err)
+	}
 	return exitCode(err)
 }
 
@@ -89,6 +94,7 @@ func (c *checkedWriter) Write(p []byte) (int, error) {
 }
 
 func exitCode(err error) int {
+	var failed *checkFailedError
 	var missing *elfdeps.MissingError
 	var law *plan.LawError
 	var disturbed *plan.DisturbError
@@ -102,7 +108,7 @@ func exitCode(err error) int {
 		return exitConfig
 	case errors.As(err, &budget):
 		return exitTooBig
-	case errors.As(err, &check):
+	case errors.As(err, &check), errors.As(err, &failed):
 		return exitFound
 	case errors.As(err, &missing), errors.As(err, &law), errors.As(err, &disturbed), errors.As(err, &disagree), errors.As(err, &exclude):
 		return exitUnresolved
@@ -117,7 +123,7 @@ func (e *checkError) Unwrap() error { return e.error }
 
 // newRootCmd returns the whole command line.
 func newRootCmd(s streams) *cobra.Command {
-	cmd := newBuildCmd(s)
+	cmd := newBuildCmd(s, &buildOptions{})
 	cmd.Version = version()
 	cmd.SilenceErrors = true
 	cmd.SilenceUsage = true
@@ -126,7 +132,7 @@ func newRootCmd(s streams) *cobra.Command {
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(s.out, cmd) })
 	cmd.SetHelpCommand(newHelpCmd())
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	cmd.AddCommand(newDepsCmd(s), newLsCmd(s), newPackCmd(s), newUnpackCmd(s), newInspectCmd(s), newDiffCmd(s),
+	cmd.AddCommand(newDepsCmd(s), newLsCmd(s), newInitCmd(s), newRunCmd(s), newPackCmd(s), newUnpackCmd(s), newInspectCmd(s), newDiffCmd(s),
 		newVerifyCmd(s), newLintCmd(s), newIndexCmd(s), newTraceCmd(s),
 		newPushCmd(s), newPullCmd(s), newCopyCmd(s), newTagsCmd(s), newCatalogCmd(s), newLoginCmd(s), newLogoutCmd(s), newCompletionCmd(s))
 	return cmd

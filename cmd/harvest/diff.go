@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -78,6 +79,7 @@ func diffRun(ctx context.Context, s streams, o *diffOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	debug.SetGCPercent(50) // both trees stay, and contents only stream through
 	before, err := o.openRoot(ctx, s, o.before)
 	if err != nil {
 		return err

@@ -37,6 +37,10 @@ func addFileFlag(cmd *cobra.Command) {
 	}
 }
 
+// ownAnnotation marks a flag of a verb that means something else than that of a
+// build, which a file speaks of.
+const ownAnnotation = "harvest-own"
+
 // A buildFile is what a harvest.yaml says.
 type buildFile struct {
 	settings []buildfile.Setting
@@ -73,7 +77,7 @@ func (f *buildFile) apply(flags *pflag.FlagSet) error {
 		value := s.Value(ownRoot, exists)
 		f.values = append(f.values, value)
 		flag := flags.Lookup(s.Flag)
-		if flag == nil {
+		if flag == nil || flag.Annotations[ownAnnotation] != nil {
 			continue
 		}
 		if _, isList := flag.Value.(pflag.SliceValue); isList {

@@ -23,6 +23,23 @@ var exitCodes = []helpLine{
 	{"5", "the image would be bigger than --max-size"},
 }
 
+// runExitCodes are those of run.
+var runExitCodes = []helpLine{
+	{"124", "--timeout has ended the command"},
+	{"125", "harvest could not run it"},
+	{"126", "the command is there, and cannot be executed"},
+	{"127", "there is no such command"},
+	{"any other", "the command's own, 128+N if signal N has ended it"},
+}
+
+// exitCodesOf returns those of a verb.
+func exitCodesOf(verb *cobra.Command) []helpLine {
+	if verb.Name() == runVerb {
+		return runExitCodes
+	}
+	return exitCodes
+}
+
 // environment is what the manual lists of it.
 var environment = []helpLine{
 	{"SOURCE_DATE_EPOCH", "Seconds since 1970: the time of the image, and what no file in it is later than. 0 if unset."},
@@ -90,7 +107,7 @@ func printHelp(w io.Writer, cmd *cobra.Command) {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", cmd.Example)
 	}
 	if cmd.Flags().Lookup("platform") != nil { // it harvests, or reads images
-		printLines(w, "Exit codes", exitCodes, 0)
+		printLines(w, "Exit codes", exitCodesOf(cmd), 0)
 	}
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(w, "\n%s VERB --help tells more of a verb.\n", cmd.Name())

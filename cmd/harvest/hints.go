@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/engine"
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/sandbox"
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/trace"
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/elfdeps/ldso"
@@ -42,6 +43,7 @@ var sentinelHints = []struct {
 	{errNotLinux, "name the folder of a Linux root with --root DIR"},
 	{errIsFolder, "name a file in it; -o type=oci,dest=DIR and -o type=rootfs,dest=DIR write folders"},
 	{pack.ErrDevice, "harvest unpack --devices skip leaves devices out; --devices make makes them, as root"},
+	{errThere, "name another file with -o FILE, or - for stdout"},
 	{errExists, "--force writes over it; -o FILE names another"},
 	{trace.ErrNotPermitted, "in a container, --cap-add SYS_PTRACE permits it; elsewhere, see kernel.yama.ptrace_scope in sysctl(8), and whether a debugger holds harvest"},
 	{trace.ErrLimit, "it may start processes without end; strace -f, whose log --trace-log reads, knows no limit"},
@@ -83,6 +85,8 @@ func hint(verb *cobra.Command, err error) string {
 		budget   *budgetError
 		exclude  *plan.ExcludeError
 		pattern  *plan.PatternError
+		kernel   *sandbox.UnavailableError
+		failed   *checkFailedError
 	)
 	switch {
 	case errors.As(err, &program):
@@ -127,6 +131,10 @@ func hint(verb *cobra.Command, err error) string {
 		return "patterns leave out what is added beside programs: make it match less"
 	case errors.As(err, &pattern):
 		return "as in '/usr/share/doc/**', '*.pyc' or 'locale/{de,fr}'; quote it, or the shell takes it"
+	case errors.As(err, &kernel):
+		return sandboxHint(kernel)
+	case errors.As(err, &failed):
+		return "nothing was written; leave the check out to see what there would be, and run it with harvest run --bin ... -- COMMAND"
 	case errors.As(err, &tag):
 		return "names are like basic:v1 or registry.example.com/team/tool:v1, in lower case"
 	}
@@ -171,6 +179,23 @@ func statusHint(code int) string {
 		return "wait; who is logged in may often ask more"
 	}
 	return ""
+}
+
+// sandboxHint is advice on what the kernel does not allow.
+func sandboxHint(e *sandbox.UnavailableError) string {
+	const other = "root may do it on most systems; docker run does it with an engine"
+	name, value, ok := strings.Cut(e.Setting, "=")
+	switch {
+	case !ok:
+		return other
+	case value == "0" && name == "user.max_user_namespaces":
+		value = "10000"
+	case value == "0":
+		value = "1"
+	default:
+		value = "0"
+	}
+	return "sysctl -w " + name + "=" + value + " allows it to all users; " + other
 }
 
 // hint is the advice on an error that is due to what was given.

@@ -197,7 +197,7 @@ func platformOf(p *v1.Platform) string {
 	if p == nil {
 		return ""
 	}
-	return strings.Trim(p.OS+"/"+p.Architecture+"/"+p.Variant, "/")
+	return pack.PlatformText(*p)
 }
 
 // An imageFile is a path of an image, and the layer that it is from, counted

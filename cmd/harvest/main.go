@@ -7,9 +7,12 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
+
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/sandbox"
 )
 
 func main() {
+	sandbox.Enter()
 	// What the caller has us ignore, as nohup(1) does, stays ignored.
 	signals := slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGHUP}, signal.Ignored)
 	ctx, stop := signal.NotifyContext(context.Background(), append(signals, syscall.SIGTERM)...)

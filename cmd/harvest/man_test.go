@@ -95,7 +95,7 @@ func manSections(cmd *cobra.Command) string {
 			fmt.Fprintf(&b, ".TP\n\\fB%s\\fP\n%s\n", l.word, l.text)
 		}
 	}
-	section("EXIT STATUS", exitCodes)
+	section("EXIT STATUS", exitCodesOf(cmd))
 	if !cmd.HasParent() {
 		section("ENVIRONMENT", environment)
 	}

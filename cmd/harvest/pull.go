@@ -8,8 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/pack/registry"
 )
@@ -155,7 +153,7 @@ type pullSummary struct {
 func newPullSummary(name string, img *pack.Image, out destination) *pullSummary {
 	s := &pullSummary{
 		Name:     name,
-		Platform: platformOf(&v1.Platform{OS: img.OS, Architecture: img.Architecture, Variant: img.Variant}),
+		Platform: pack.PlatformText(img.Platform()),
 		Layers:   len(img.Layers),
 		Output:   out,
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/harvest-oci/harvest/pack"
@@ -106,7 +105,7 @@ func pushRun(ctx context.Context, s streams, o *pushOptions) (err error) {
 func (list *images) makeIndex() bool {
 	platforms := make(map[string]bool)
 	for _, img := range list.wanted {
-		platforms[platformOf(&v1.Platform{OS: img.OS, Architecture: img.Architecture, Variant: img.Variant})] = true
+		platforms[pack.PlatformText(img.Platform())] = true
 		if !slices.Equal(img.Tags, list.wanted[0].Tags) {
 			return false
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"flag"
@@ -17,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,13 +27,16 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/sandbox"
 	"github.com/harvest-oci/harvest/elfdeps/elftest"
 	"github.com/harvest-oci/harvest/pack/registry/registrytest"
+	"github.com/harvest-oci/harvest/rootfs"
 )
 
 var update = flag.Bool("update", false, "rewrite what tests compare with: scripts and man pages")
 
 func TestMain(m *testing.M) {
+	sandbox.Enter()
 	testscript.Main(m, map[string]func(){"harvest": main})
 }
 
@@ -57,6 +62,8 @@ func TestScript(t *testing.T) {
 			case "glibc":
 				_, err := os.Stat("/lib64/ld-linux-x86-64.so.2")
 				return err == nil && runtime.GOARCH == "amd64", nil
+			case "sandbox":
+				return hasSandbox()
 			case "devfull":
 				_, err := os.Stat("/dev/full")
 				return err == nil, nil
@@ -79,6 +86,23 @@ func TestScript(t *testing.T) {
 			"until":    cmdUntil,
 		},
 	})
+}
+
+// hasSandbox reports whether commands can be run in roots here. HARVEST_REQUIRE,
+// a list with commas, may name it.
+func hasSandbox() (bool, error) {
+	root, err := sandbox.Stage(context.Background(), &rootfs.Tree{}, time.Unix(0, 0))
+	if err != nil {
+		return false, err
+	}
+	_, err = root.Run(context.Background(), sandbox.Command{Args: []string{"none"}})
+	if cerr := root.Close(); cerr != nil {
+		return false, cerr
+	}
+	if err != nil && slices.Contains(strings.Split(os.Getenv("HARVEST_REQUIRE"), ","), "sandbox") {
+		return false, err
+	}
+	return err == nil, nil
 }
 
 // cmdRoot adds an elftest root, made from a file of lines, to a folder.

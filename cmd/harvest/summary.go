@@ -33,6 +33,7 @@ type summary struct {
 	Loaded    []string     // what the engine said
 	DryRun    bool         // nothing was written
 	Base      string       // as --from names it
+	Checks    []checkSummary
 	Pushed    *pushSummary // nil if it was not
 	Elapsed   time.Duration
 
@@ -149,6 +150,9 @@ func (s *summary) text() string {
 	if s.Base != "" {
 		line("upon", "%s, %s", s.Base, count(s.baseLayers, "layer"))
 	}
+	for _, c := range s.Checks {
+		line("checked", "%s, in %s", printable(c.Command), elapsed(time.Duration(c.Seconds*float64(time.Second))))
+	}
 	for _, special := range s.Special {
 		line("privileged", "%s", special)
 	}
@@ -241,26 +245,27 @@ func (s *summary) MarshalJSON() ([]byte, error) {
 		layers = append(layers, layer{l.MediaType, l.Digest.String(), l.Size, l.DiffID.String()})
 	}
 	return json.Marshal(struct {
-		Tags       []string     `json:"tags,omitempty"`
-		Platform   string       `json:"platform"`
-		Programs   []string     `json:"programs"`
-		Interps    []string     `json:"interpreters,omitempty"`
-		Loaders    []string     `json:"loaders,omitempty"`
-		Libraries  []string     `json:"libraries,omitempty"`
-		Paths      int          `json:"paths"`
-		Size       int64        `json:"size"`
-		Privileged []string     `json:"privileged,omitempty"`
-		Notes      []string     `json:"notes,omitempty"`
-		Base       string       `json:"base,omitempty"`
-		Output     destination  `json:"output"`
-		Pushed     *pushSummary `json:"pushed,omitempty"`
-		DryRun     bool         `json:"dryRun,omitempty"`
-		ImageID    string       `json:"imageId,omitempty"`
-		Manifest   string       `json:"manifest,omitempty"`
-		Layers     []layer      `json:"layers,omitempty"`
-		Loaded     []string     `json:"loaded,omitempty"`
-		Seconds    float64      `json:"seconds"`
-	}{s.Tags, s.Platform, s.Programs, s.Starters, s.Loaders, s.Libraries, s.Paths, s.Size, s.Special, s.Notes, s.Base, s.Output, s.Pushed, s.DryRun,
+		Tags       []string       `json:"tags,omitempty"`
+		Platform   string         `json:"platform"`
+		Programs   []string       `json:"programs"`
+		Interps    []string       `json:"interpreters,omitempty"`
+		Loaders    []string       `json:"loaders,omitempty"`
+		Libraries  []string       `json:"libraries,omitempty"`
+		Paths      int            `json:"paths"`
+		Size       int64          `json:"size"`
+		Privileged []string       `json:"privileged,omitempty"`
+		Notes      []string       `json:"notes,omitempty"`
+		Base       string         `json:"base,omitempty"`
+		Checks     []checkSummary `json:"checks,omitempty"`
+		Output     destination    `json:"output"`
+		Pushed     *pushSummary   `json:"pushed,omitempty"`
+		DryRun     bool           `json:"dryRun,omitempty"`
+		ImageID    string         `json:"imageId,omitempty"`
+		Manifest   string         `json:"manifest,omitempty"`
+		Layers     []layer        `json:"layers,omitempty"`
+		Loaded     []string       `json:"loaded,omitempty"`
+		Seconds    float64        `json:"seconds"`
+	}{s.Tags, s.Platform, s.Programs, s.Starters, s.Loaders, s.Libraries, s.Paths, s.Size, s.Special, s.Notes, s.Base, s.Checks, s.Output, s.Pushed, s.DryRun,
 		s.Digests.Image.String(), s.Digests.Manifest.String(), layers, s.Loaded, s.Elapsed.Seconds()})
 }
 

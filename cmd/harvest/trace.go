@@ -224,12 +224,6 @@ func printDraft(w io.Writer, d *draft.Draft, output string) {
 	}
 }
 
-// statusError is the exit code of a command that was run, which has said itself
-// what was wrong.
-type statusError struct{ code int }
-
-func (e *statusError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
-
 // statusOf returns how the command ended as an error, nil if it did so well.
 func statusOf(log *trace.Log) error {
 	switch {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/harvest-oci/harvest/pack"
 )
 
 // Docker's own names of the same things.
@@ -101,9 +103,9 @@ func choose(list []v1.Descriptor, p v1.Platform) (v1.Descriptor, error) {
 	var have []string
 	for _, d := range list {
 		switch {
-		case d.Platform == nil || isAttestation(d):
+		case d.Platform == nil || pack.IsAttestation(d):
 			continue
-		case fits(p, *d.Platform):
+		case pack.PlatformFits(p, *d.Platform):
 			return d, nil
 		}
 		have = append(have, platformText(*d.Platform))
@@ -129,36 +131,8 @@ func (e *PlatformError) Error() string {
 	return fmt.Sprintf("there is no image for %s; there is %s", e.Want, have)
 }
 
-// isAttestation reports whether a manifest is what BuildKit says about an image
-// rather than one.
-func isAttestation(d v1.Descriptor) bool {
-	return d.Annotations["vnd.docker.reference.type"] != "" || d.Platform != nil && d.Platform.OS == "unknown"
-}
-
-// fits reports whether an image is for a platform, as far as that is given.
-func fits(want, have v1.Platform) bool {
-	return (want.OS == "" || want.OS == have.OS) &&
-		(want.Architecture == "" || want.Architecture == have.Architecture) &&
-		(want.Variant == "" || variant(want) == variant(have))
-}
-
-// variant returns the variant that is meant where there is none.
-func variant(p v1.Platform) string {
-	switch {
-	case p.Variant != "":
-		return p.Variant
-	case p.Architecture == "arm64":
-		return "v8"
-	case p.Architecture == "arm":
-		return "v7"
-	}
-	return ""
-}
-
-// platformText writes a platform as docker does: "linux/arm/v7".
-func platformText(p v1.Platform) string {
-	return printable(strings.Trim(p.OS+"/"+p.Architecture+"/"+p.Variant, "/"))
-}
+// platformText is what may be shown of a platform that a registry names.
+func platformText(p v1.Platform) string { return printable(pack.PlatformText(p)) }
 
 // isForeign reports whether the bytes of a layer are in no registry.
 func isForeign(d v1.Descriptor) bool {

@@ -92,7 +92,7 @@ func (r *repository) image(ctx context.Context, manifest document, platform v1.P
 	if err != nil {
 		return nil, err
 	}
-	if have := (v1.Platform{OS: img.OS, Architecture: img.Architecture, Variant: img.Variant}); !fits(platform, have) {
+	if have := img.Platform(); !pack.PlatformFits(platform, have) {
 		return nil, &PlatformError{Want: platformText(platform), Have: []string{platformText(have)}}
 	}
 	for i, l := range img.Layers {

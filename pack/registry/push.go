@@ -65,21 +65,20 @@ func (c *Client) PushIndex(ctx context.Context, images []*pack.Image, names ...s
 	defer kept.Close()
 	var all []*prepared
 	index := v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex}
-	seen := make(map[string]bool)
-	for _, img := range images {
-		platform := &v1.Platform{OS: img.OS, Architecture: img.Architecture, Variant: img.Variant}
-		text := platformText(v1.Platform{OS: img.OS, Architecture: img.Architecture, Variant: variant(*platform)})
-		if seen[text] {
-			return nil, &pack.PlatformError{Platform: platformText(*platform)}
+	for i, img := range images {
+		platform := img.Platform()
+		for _, other := range images[:i] {
+			if pack.SamePlatform(platform, other.Platform()) {
+				return nil, &pack.PlatformError{Platform: platformText(platform)}
+			}
 		}
-		seen[text] = true
 		p, err := c.prepare(ctx, img, kept)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, p)
 		d := p.manifest.Descriptor
-		d.Platform = platform
+		d.Platform = &platform
 		index.Manifests = append(index.Manifests, d)
 	}
 	data, err := json.Marshal(index)

@@ -138,7 +138,7 @@ func (b *builder) exclude() error {
 func (b *builder) required(e *rootfs.Entry) bool {
 	for _, why := range e.Why {
 		switch why.Kind {
-		case "program", "library", "loader":
+		case "program", "library", "loader", "interpreter":
 			return true
 		case "link":
 			real, err := b.tree.RealPath(why.From)

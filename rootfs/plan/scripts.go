@@ -124,18 +124,24 @@ func scriptNotes(host *rootfs.Host, p *elfdeps.Program) []string {
 }
 
 // versioned returns the programs of the name of a script where packages of which
-// several versions can be installed have theirs, "" if there is none.
+// several versions can be installed have theirs, "" if there is none. Such a script
+// is a link: /usr/bin/psql leads to /usr/share/postgresql-common/pg_wrapper, which
+// starts one of /usr/lib/postgresql/*/bin/psql.
 func versioned(host *rootfs.Host, script string) string {
+	name := path.Base(script)
+	real, err := host.RealPath(script)
+	if err != nil || path.Base(real) == name {
+		return ""
+	}
+	owner, _, _ := strings.Cut(path.Base(path.Dir(real)), "-")
+	names, err := fs.Glob(host, path.Join("usr/lib", globEscape(owner), "*/bin", globEscape(name)))
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
 	var found []string
-	for _, pattern := range []string{"usr/lib/*/*/bin/", "usr/lib/*/bin/", "usr/libexec/*/"} {
-		names, err := fs.Glob(host, pattern+globEscape(path.Base(script)))
-		if err != nil {
-			panic("BUG: " + err.Error())
-		}
-		for _, name := range names {
-			if _, err := archOf(host, name); err == nil {
-				found = append(found, "/"+name)
-			}
+	for _, name := range names {
+		if _, err := archOf(host, name); err == nil {
+			found = append(found, "/"+name)
 		}
 	}
 	return strings.Join(found, ", ")

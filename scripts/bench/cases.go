@@ -17,6 +17,8 @@ const (
 	basicOfHand  = 1 / 4.0
 	bigOfHashing = 1.3
 	bigRSS       = 32 * mega
+	baseRSS      = 64 * mega
+	headersOfAll = 0.2
 	depsOfTree   = 0.5
 	depsOfLoader = 0.05
 	oneOfLdd     = 1.5
@@ -44,6 +46,7 @@ var cases = []struct {
 	{"b", prepareBig},
 	{"c", prepareResolve},
 	{"d", prepareOne},
+	{"e", prepareBase},
 }
 
 // prepareBasic is the image of the first lesson: two programs.

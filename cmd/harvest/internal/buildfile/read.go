@@ -234,7 +234,7 @@ func (s section) pairs(m *yaml.Node) func(func(name, value *yaml.Node) bool) {
 			case name.Kind != yaml.ScalarNode || name.ShortTag() == "!!null":
 				s.wrong(name, "want a key, not %s", kind(name))
 				continue
-			case name.ShortTag() == "!!merge":
+			case name.ShortTag() == "!!merge" && name.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0:
 				s.wrong(name, "mappings are not merged: include: shares what files have in common")
 				continue
 			case first != nil:
@@ -269,7 +269,7 @@ func (s section) plain(n *yaml.Node) bool {
 }
 
 // scalars are what a scalar may be; it is taken as it is written.
-var scalars = []string{"!!str", "!!int", "!!float", "!!bool", "!!timestamp", "!!null"}
+var scalars = []string{"!!str", "!!int", "!!float", "!!bool", "!!timestamp", "!!null", "!!merge"}
 
 // text returns the value of a scalar that is not empty of meaning.
 func (s section) text(path string, n *yaml.Node) (string, bool) {

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/spf13/cobra"
+
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/sandbox"
+	"github.com/harvest-oci/harvest/rootfs"
+)
+
+// checkOptions is the part of the command line that says which commands must
+// succeed in the image before there is one.
+type checkOptions struct {
+	checks  []string
+	timeout time.Duration
+}
+
+func (o *checkOptions) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVar(&o.checks, "check", nil, "`COMMAND`: what must succeed in the image, or none is written: words or a JSON array, run as harvest run does, in the place of the entrypoint (repeatable)")
+	f.DurationVar(&o.timeout, "check-timeout", time.Minute, "`TIME`: how long each check may take, as in 30s (default 1m)")
+	group(f, "What it must do")
+	completeWords(cmd, "check")
+	completeWords(cmd, "check-timeout")
+}
+
+// A checkSummary is what came of a check, for people and as JSON.
+type checkSummary struct {
+	Command string  `json:"command"`
+	Status  int     `json:"status"`
+	Seconds float64 `json:"seconds"`
+}
+
+var errTooLong = errors.New("still running")
+
+// A checkFailedError is a check that has not succeeded.
+type checkFailedError struct {
+	Command string
+	Why     string   // "exit status 1"
+	Output  []string // its last lines
+}
+
+func (e *checkFailedError) Error() string {
+	text := fmt.Sprintf("--check %s: %s", e.Command, e.Why)
+	for _, line := range e.Output {
+		text += "\n  | " + line
+	}
+	return text
+}
+
+// commands reads the checks.
+func (o *checkOptions) commands() ([][]string, error) {
+	var list [][]string
+	for _, text := range o.checks {
+		args, err := words("--check", text)
+		if err != nil {
+			return nil, err
+		}
+		if len(args) == 0 {
+			return nil, usagef("--check %q names no command", text)
+		}
+		list = append(list, args)
+	}
+	if o.timeout <= 0 {
+		return nil, usagef("--check-timeout %s: it must be longer than nothing", o.timeout)
+	}
+	return list, nil
+}
+
+// run runs all checks in a root, as the config has commands run. The error is all
+// that have failed.
+func (o *checkOptions) run(ctx context.Context, tree *rootfs.Tree, config v1.ImageConfig, latest time.Time) (_ []checkSummary, err error) {
+	commands, err := o.commands()
+	if err != nil || len(commands) == 0 {
+		return nil, err
+	}
+	root, err := sandbox.Stage(ctx, tree, latest)
+	if err != nil {
+		return nil, fmt.Errorf("--check: %w", err)
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	var done []checkSummary
+	var failed []error
+	for i, args := range commands {
+		start := time.Now()
+		err := o.one(ctx, root, o.checks[i], args, config)
+		var check *checkFailedError
+		switch {
+		case errors.As(err, &check):
+			failed = append(failed, err)
+		case err != nil:
+			return nil, fmt.Errorf("--check %s: %w", o.checks[i], err)
+		}
+		done = append(done, checkSummary{Command: o.checks[i], Seconds: time.Since(start).Seconds()})
+	}
+	return done, errors.Join(failed...)
+}
+
+// one runs one check. It is a *checkFailedError if it has not succeeded.
+func (o *checkOptions) one(ctx context.Context, root *sandbox.Root, name string, args []string, config v1.ImageConfig) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, errTooLong)
+	defer cancel()
+	out := &lastLines{}
+	result, err := root.Run(ctx, sandbox.Command{
+		Args: args, Env: config.Env, Dir: config.WorkingDir, User: config.User, Stdout: out, Stderr: out,
+	})
+	why := fmt.Sprintf("exit status %d", result.Status)
+	switch {
+	case errors.Is(err, errTooLong):
+		why = fmt.Sprintf("%s after %s", errTooLong, o.timeout)
+	case err != nil:
+		return err
+	case result.Reason != "":
+		why = result.Reason
+	case result.Status == 0:
+		return nil
+	}
+	return &checkFailedError{Command: name, Why: why, Output: out.lines()}
+}
+
+// What is shown of the output of a check that has failed.
+const (
+	lastBytes = 4096
+	lastCount = 12
+)
+
+// lastLines keeps the end of what is written to it.
+type lastLines struct{ end []byte }
+
+func (l *lastLines) Write(p []byte) (int, error) {
+	l.end = append(l.end, p...)
+	if extra := len(l.end) - lastBytes; extra > 0 {
+		l.end = append(l.end[:0], l.end[extra:]...)
+	}
+	return len(p), nil
+}
+
+// lines returns the last lines, as they can be shown on a terminal.
+func (l *lastLines) lines() []string {
+	text := string(bytes.TrimSpace(l.end))
+	if text == "" {
+		return nil
+	}
+	lines := strings.Split(text, "\n")
+	lines = lines[max(0, len(lines)-lastCount):]
+	for i, line := range lines {
+		lines[i] = printable(strings.ReplaceAll(strings.TrimRight(line, "\r"), "\t", "    "))
+	}
+	return lines
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/buildfile"
+)
+
+// errThere is why a file is not written that people may have written.
+var errThere = errors.New("is there already, and is not written over")
+
+func newInitCmd(s streams) *cobra.Command {
+	o := &buildOptions{}
+	build := newBuildCmd(s, o)
+	var output string
+	cmd := &cobra.Command{
+		Use:   "init --bin PROGRAM [flags]",
+		Short: "Write a harvest.yaml that says what the flags say",
+		Long: `init writes a file from which harvest -f makes the same image as from the flags.
+Each key is explained; those that no flag is given for are there as comments. A
+file that is there already is not written over.`,
+		Example:               "  harvest init --bin bash --bin curl -t tools:v1\n  harvest -f harvest.yaml",
+		DisableFlagsInUseLine: true,
+		ValidArgsFunction:     cobra.NoFileCompletions,
+		Args:                  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.checkInput(); err != nil {
+				return err
+			}
+			return initRun(s, cmd.Flags(), output)
+		},
+	}
+	for _, k := range buildfile.Keys() {
+		if k.Form != buildfile.Output {
+			cmd.Flags().AddFlag(build.Flags().Lookup(k.Flag))
+		}
+	}
+	addFileFlag(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "harvest.yaml", "`FILE`: what to write, - for stdout (default harvest.yaml)")
+	group(cmd.Flags(), "Where it goes")
+	return cmd
+}
+
+// checkInput refuses what no plan could be made of.
+func (o *buildOptions) checkInput() error {
+	_, err := o.spec()
+	if err == nil {
+		_, err = parseTags(o.tags)
+	}
+	return err
+}
+
+// initRun writes a file that says what the flags say.
+func initRun(s streams, flags *pflag.FlagSet, output string) error {
+	contents, err := contentsOf(flags, output)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := buildfile.Write(&b, contents); err != nil {
+		return &usageError{err}
+	}
+	if output == stdout {
+		_, err := s.out.Write(b.Bytes())
+		return err
+	}
+	if err := writeNew(output, b.Bytes()); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.err, "  written      %s\n\n  harvest -f %s\n", output, shellWord(output))
+	return err
+}
+
+// contentsOf returns what a file is to say that goes into output.
+func contentsOf(flags *pflag.FlagSet, output string) (buildfile.Contents, error) {
+	c := buildfile.Contents{Values: make(map[string][]string), From: ".", OwnRoot: isTop(flags.Lookup("root").Value.String()), Exists: exists}
+	for _, k := range buildfile.Keys() {
+		flag := flags.Lookup(k.Flag)
+		if k.Form == buildfile.Output || !flag.Changed {
+			continue
+		}
+		if list, isList := flag.Value.(pflag.SliceValue); isList {
+			c.Values[k.Flag] = list.GetSlice()
+		} else {
+			c.Values[k.Flag] = []string{flag.Value.String()}
+		}
+	}
+	if output == stdout {
+		return c, nil
+	}
+	working, err := filepath.Abs(".")
+	if err != nil {
+		return c, err
+	}
+	file, err := filepath.Abs(output)
+	if err == nil {
+		c.From, err = filepath.Rel(filepath.Dir(file), working)
+	}
+	return c, err
+}
+
+// writeNew writes a file that is not there yet.
+func writeNew(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s %w", name, errThere)
+	case err != nil:
+		return writing(name, err)
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err != nil {
+		os.Remove(name)
+	}
+	return writing(name, err)
+}
