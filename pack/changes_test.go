@@ -205,3 +205,28 @@ func TestLayerOfChanges(t *testing.T) {
 		})
 	}
 }
+
+// What two images have in common is not read to be compared, and their other
+// files not further than to where they differ.
+func TestComparingReadsNoCommonLayers(t *testing.T) {
+	large := make([]byte, 4<<20)
+	base := pack.TreeLayer(newTree(t, rootfs.File("/common", 0o644, large)), epoch)
+	open := func(last byte) *rootfs.Tree {
+		own := bytes.Clone(large)
+		own[1<<20] = last
+		data, _ := archiveOf(t, imageOf(base, pack.TreeLayer(newTree(t, rootfs.File("/own", 0o644, own)), epoch)), pack.WriteArchive)
+		r := &countingReader{ReaderAt: bytes.NewReader(data)}
+		s, err := pack.OpenAt(r, int64(len(data)))
+		tree := openFiles(t, onlyImage(t, s, err))
+		r.n = 0
+		t.Cleanup(func() {
+			if r.n < 1<<20 || r.n > 2<<20 {
+				t.Errorf("%d bytes were read", r.n)
+			}
+		})
+		return tree
+	}
+	if _, said := changes(t, open(1), open(2)); said != "M /own (contents)\n" {
+		t.Errorf("got %s", said)
+	}
+}

@@ -196,6 +196,17 @@ func (c contents) Open() (fs.File, error) {
 	return &tarFile{io.NewSectionReader(tar, c.at, c.size), "contents", tarMember{at: c.at, size: c.size}}, nil
 }
 
+// Same reports whether other contents are at the same place of a layer with the
+// same diff ID, as of images upon one base.
+func (c contents) Same(other rootfs.Contents) bool {
+	o, ok := other.(contents)
+	if !ok || c.at != o.at || c.size != o.size {
+		return false
+	}
+	a, b := c.in.layer.Blob().DiffID, o.in.layer.Blob().DiffID
+	return a != "" && a == b
+}
+
 // A node is a path of the root file system that is being put together.
 type node struct {
 	entry *rootfs.Entry    // nil for a folder that no layer has an entry for

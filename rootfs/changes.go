@@ -71,6 +71,7 @@ type comparison struct {
 	*Changeset
 	ignore  []Aspect
 	changed map[string]*Change
+	files   contentComparer
 }
 
 // compare goes through the paths of both trees.
@@ -115,7 +116,7 @@ func (c *comparison) differences(a, b *Entry) ([]Aspect, error) {
 	note(AspectMode, !link && UnixPerm(a.Mode) != UnixPerm(b.Mode))
 	note(AspectOwner, a.UID != b.UID || a.GID != b.GID)
 	if a.Mode.IsRegular() && !slices.Contains(c.ignore, AspectContents) {
-		same, err := a.SameContents(b)
+		same, err := c.files.same(a, b)
 		if err != nil {
 			return nil, err
 		}

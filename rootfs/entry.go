@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -45,7 +46,8 @@ type Entry struct {
 
 // Contents are the bytes of a file that lie neither in memory nor on a host, but
 // in a layer of an image, say. Values must be comparable: entries of one tree
-// with equal ones are hard links of each other.
+// with equal ones are hard links of each other. They may have a method Same(Contents)
+// bool that knows of copies without reading them.
 type Contents interface {
 	// Open returns a file of the size that the entry says.
 	Open() (fs.File, error)
@@ -212,59 +214,59 @@ func (e *Entry) serves(o *Entry) (bool, error) {
 }
 
 // SameContents reports whether two regular files are one, or copies of one.
-func (e *Entry) SameContents(o *Entry) (bool, error) {
+func (e *Entry) SameContents(o *Entry) (bool, error) { return new(contentComparer).same(e, o) }
+
+// A contentComparer compares contents, one pair after the other in the same memory.
+type contentComparer struct{ a, b []byte }
+
+func (c *contentComparer) same(e, o *Entry) (bool, error) {
 	switch {
 	case e.Size != o.Size:
 		return false, nil
-	case e.seen != nil && o.seen != nil && os.SameFile(e.seen, o.seen):
-		return true, nil
-	case e.contents != nil && e.contents == o.contents:
+	case e.seen != nil && o.seen != nil && os.SameFile(e.seen, o.seen), e.contents != nil && e.contents == o.contents:
 		return true, nil
 	}
-	return sameBytes(e, o)
+	if known, ok := e.contents.(interface{ Same(Contents) bool }); ok && known.Same(o.contents) {
+		return true, nil
+	}
+	a, err := e.Open()
+	if err != nil {
+		return false, err
+	}
+	b, err := o.Open()
+	if err != nil {
+		return false, errors.Join(err, a.Close())
+	}
+	same, err := c.read(a, b)
+	return same, errors.Join(err, a.Close(), b.Close())
 }
 
-// compareChunk is how much of each file is compared at once. Thousands of files
-// leave as many buffers behind, so those of small ones are no bigger than they.
-const compareChunk = 32 << 10
-
-// sameBytes compares the contents of two entries of one size, up to where they
-// differ.
-func sameBytes(a, b *Entry) (same bool, err error) {
-	f, err := a.Open()
-	if err != nil {
-		return false, err
+// read reads two files of one size up to where they differ.
+func (c *contentComparer) read(a, b io.Reader) (bool, error) {
+	const size = 64 << 10
+	if c.a == nil {
+		c.a, c.b = make([]byte, size), make([]byte, size)
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	g, err := b.Open()
-	if err != nil {
-		return false, err
-	}
-	defer func() { err = errors.Join(err, g.Close()) }()
-	half := min(a.Size+1, compareChunk) // the one more meets the end
-	buf := make([]byte, 2*half)
 	for {
-		n, err := readFull(f, buf[:half])
-		if err != nil {
+		n, err1 := io.ReadFull(a, c.a)
+		m, err2 := io.ReadFull(b, c.b)
+		if err := cmp.Or(unlessEnd(err1), unlessEnd(err2)); err != nil {
 			return false, err
 		}
-		m, err := readFull(g, buf[half:])
-		if err != nil || !bytes.Equal(buf[:n], buf[half:][:m]) {
-			return false, err
+		if !bytes.Equal(c.a[:n], c.b[:m]) {
+			return false, nil
 		}
-		if int64(n) < half {
+		if err1 != nil || err2 != nil {
 			return true, nil
 		}
 	}
 }
 
-// readFull reads until p is full or r ends.
-func readFull(r io.Reader, p []byte) (int, error) {
-	n, err := io.ReadFull(r, p)
+func unlessEnd(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = nil
+		return nil
 	}
-	return n, err
+	return err
 }
 
 // fileInfo shows an entry as an fs.FileInfo. Sys returns what the host said of
