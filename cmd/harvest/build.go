@@ -188,7 +188,11 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	if base != nil {
 		result.Base, result.baseLayers = o.from, len(base.Layers)
 	}
-	if result.Checks, err = o.checks.run(ctx, p.Root, img.Config.ImageConfig, epoch); err != nil {
+	host, err := o.host()
+	if err != nil {
+		return err
+	}
+	if result.Checks, err = o.checks.run(ctx, host, p.Root, img.Config.ImageConfig, epoch); err != nil {
 		return err
 	}
 	if !o.dryRun {

@@ -42,15 +42,20 @@ var errTooLong = errors.New("still running")
 
 // A checkFailedError is a check that has not succeeded.
 type checkFailedError struct {
-	Command string
-	Why     string   // "exit status 1"
-	Output  []string // its last lines
+	Command  string
+	Why      string    // "exit status 1"
+	NotFound bool      // there is no such program
+	Output   []string  // its last lines
+	Missing  []missing // what it asked for in vain, and the host has
 }
 
 func (e *checkFailedError) Error() string {
 	text := fmt.Sprintf("--check %s: %s", e.Command, e.Why)
 	for _, line := range e.Output {
 		text += "\n  | " + line
+	}
+	for _, line := range missingLines(e.Missing) {
+		text += "\n  " + line
 	}
 	return text
 }
@@ -75,8 +80,8 @@ func (o *checkOptions) commands() ([][]string, error) {
 }
 
 // run runs all checks in a root, as the config has commands run. The error is all
-// that have failed.
-func (o *checkOptions) run(ctx context.Context, tree *rootfs.Tree, config v1.ImageConfig, latest time.Time) (_ []checkSummary, err error) {
+// that have failed, with what they lack of the host.
+func (o *checkOptions) run(ctx context.Context, host *rootfs.Host, tree *rootfs.Tree, config v1.ImageConfig, latest time.Time) (_ []checkSummary, err error) {
 	commands, err := o.commands()
 	if err != nil || len(commands) == 0 {
 		return nil, err
@@ -90,10 +95,12 @@ func (o *checkOptions) run(ctx context.Context, tree *rootfs.Tree, config v1.Ima
 	var failed []error
 	for i, args := range commands {
 		start := time.Now()
-		err := o.one(ctx, root, o.checks[i], args, config)
+		c := sandbox.Command{Args: args, Env: config.Env, Dir: config.WorkingDir, User: config.User}
+		err := o.one(ctx, root, o.checks[i], c)
 		var check *checkFailedError
 		switch {
 		case errors.As(err, &check):
+			check.Missing = absentee{host, tree}.ofCheck(ctx, root, c, check, traceLimit(time.Since(start), o.timeout))
 			failed = append(failed, err)
 		case err != nil:
 			return nil, fmt.Errorf("--check %s: %w", o.checks[i], err)
@@ -104,13 +111,12 @@ func (o *checkOptions) run(ctx context.Context, tree *rootfs.Tree, config v1.Ima
 }
 
 // one runs one check. It is a *checkFailedError if it has not succeeded.
-func (o *checkOptions) one(ctx context.Context, root *sandbox.Root, name string, args []string, config v1.ImageConfig) error {
+func (o *checkOptions) one(ctx context.Context, root *sandbox.Root, name string, c sandbox.Command) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, errTooLong)
 	defer cancel()
 	out := &lastLines{}
-	result, err := root.Run(ctx, sandbox.Command{
-		Args: args, Env: config.Env, Dir: config.WorkingDir, User: config.User, Stdout: out, Stderr: out,
-	})
+	c.Stdout, c.Stderr = out, out
+	result, err := root.Run(ctx, c)
 	why := fmt.Sprintf("exit status %d", result.Status)
 	switch {
 	case errors.Is(err, errTooLong):
@@ -122,7 +128,7 @@ func (o *checkOptions) one(ctx context.Context, root *sandbox.Root, name string,
 	case result.Status == 0:
 		return nil
 	}
-	return &checkFailedError{Command: name, Why: why, Output: out.lines()}
+	return &checkFailedError{Command: name, Why: why, Output: out.lines(), NotFound: result.Reason != "" && result.Status == sandbox.NotFound}
 }
 
 // What is shown of the output of a check that has failed.

@@ -63,17 +63,8 @@ var sentinelHints = []struct {
 // the one place where advice is given.
 func hint(verb *cobra.Command, err error) string {
 	var (
-		program  *plan.NotFoundError
-		user     *plan.UnknownUserError
-		missing  *elfdeps.MissingError
-		base     *plan.BaseError
-		disturb  *plan.DisturbError
-		due      *dueError
-		conflict *rootfs.ConflictError
-		access   *plan.AccessError
 		refused  *ldso.RefusedError
 		disagree *disagreeError
-		platform *plan.PlatformError
 		tag      *tagError
 		fault    *pack.FaultError
 		several  *severalError
@@ -83,10 +74,63 @@ func hint(verb *cobra.Command, err error) string {
 		usage    *usageError
 		file     *fileError
 		budget   *budgetError
+	)
+	if h := planHint(verb, err); h != "" {
+		return h
+	}
+	if h := sandboxHint(err); h != "" {
+		return h
+	}
+	switch {
+	case errors.As(err, &refused):
+		return "harvest deps without --ask-loader only reads files"
+	case errors.As(err, &disagree):
+		return "please report them, with what harvest deps --json prints"
+	case errors.As(err, &several):
+		return "choose one with ARCHIVE:NAME, or with --platform"
+	case errors.As(err, &other):
+		return "choose one with --platform"
+	case errors.As(err, &fault) && fault.Limit && has(verb, "max-unpacked"):
+		return "--max-unpacked SIZE allows more, if you trust it"
+	case errors.As(err, &unknown):
+		return "its authority goes into /etc/docker/certs.d/HOST[:PORT]/ca.crt, or into the file that SSL_CERT_FILE names"
+	case errors.As(err, &status) && statusHint(status.Code) != "":
+		return statusHint(status.Code)
+	case errors.As(err, &file):
+		return "" // it says where, and what there is
+	case errors.As(err, &budget):
+		return "--exclude leaves out files; harvest ls lists all of them with their sizes"
+	case errors.As(err, &tag):
+		return "names are like basic:v1 or registry.example.com/team/tool:v1, in lower case"
+	}
+	for _, s := range sentinelHints {
+		if errors.Is(err, s.err) {
+			return s.hint
+		}
+	}
+	if errors.As(err, &usage) {
+		for verb.Hidden {
+			verb = verb.Parent()
+		}
+		return verb.CommandPath() + " --help lists the flags"
+	}
+	return ""
+}
+
+// planHint is advice on what keeps a root from being planned.
+func planHint(verb *cobra.Command, err error) string {
+	var (
+		program  *plan.NotFoundError
+		user     *plan.UnknownUserError
+		missing  *elfdeps.MissingError
+		base     *plan.BaseError
+		disturb  *plan.DisturbError
+		due      *dueError
+		conflict *rootfs.ConflictError
+		access   *plan.AccessError
+		platform *plan.PlatformError
 		exclude  *plan.ExcludeError
 		pattern  *plan.PatternError
-		kernel   *sandbox.UnavailableError
-		failed   *checkFailedError
 	)
 	switch {
 	case errors.As(err, &program):
@@ -107,47 +151,30 @@ func hint(verb *cobra.Command, err error) string {
 		return "give one of them another place with SRC:DST"
 	case errors.As(err, &access):
 		return "give it a place that is open to all with SRC:DST, or change its mode"
-	case errors.As(err, &refused):
-		return "harvest deps without --ask-loader only reads files"
-	case errors.As(err, &disagree):
-		return "please report them, with what harvest deps --json prints"
 	case errors.As(err, &platform):
 		return "name a root of that platform with --root; without --platform, any will do"
-	case errors.As(err, &several):
-		return "choose one with ARCHIVE:NAME, or with --platform"
-	case errors.As(err, &other):
-		return "choose one with --platform"
-	case errors.As(err, &fault) && fault.Limit && has(verb, "max-unpacked"):
-		return "--max-unpacked SIZE allows more, if you trust it"
-	case errors.As(err, &unknown):
-		return "its authority goes into /etc/docker/certs.d/HOST[:PORT]/ca.crt, or into the file that SSL_CERT_FILE names"
-	case errors.As(err, &status) && statusHint(status.Code) != "":
-		return statusHint(status.Code)
-	case errors.As(err, &file):
-		return "" // it says where, and what there is
-	case errors.As(err, &budget):
-		return "--exclude leaves out files; harvest ls lists all of them with their sizes"
 	case errors.As(err, &exclude):
 		return "patterns leave out what is added beside programs: make it match less"
 	case errors.As(err, &pattern):
 		return "as in '/usr/share/doc/**', '*.pyc' or 'locale/{de,fr}'; quote it, or the shell takes it"
+	}
+	return ""
+}
+
+// sandboxHint is advice on what has failed in a root, or keeps commands from
+// running there.
+func sandboxHint(err error) string {
+	var (
+		kernel *sandbox.UnavailableError
+		failed *checkFailedError
+	)
+	switch {
 	case errors.As(err, &kernel):
-		return sandboxHint(kernel)
+		return kernelHint(kernel)
+	case errors.As(err, &failed) && len(failed.Missing) > 0:
+		return "the flags beside what is missing ship it; nothing was written"
 	case errors.As(err, &failed):
 		return "nothing was written; leave the check out to see what there would be, and run it with harvest run --bin ... -- COMMAND"
-	case errors.As(err, &tag):
-		return "names are like basic:v1 or registry.example.com/team/tool:v1, in lower case"
-	}
-	for _, s := range sentinelHints {
-		if errors.Is(err, s.err) {
-			return s.hint
-		}
-	}
-	if errors.As(err, &usage) {
-		for verb.Hidden {
-			verb = verb.Parent()
-		}
-		return verb.CommandPath() + " --help lists the flags"
 	}
 	return ""
 }
@@ -181,8 +208,8 @@ func statusHint(code int) string {
 	return ""
 }
 
-// sandboxHint is advice on what the kernel does not allow.
-func sandboxHint(e *sandbox.UnavailableError) string {
+// kernelHint is advice on what the kernel does not allow.
+func kernelHint(e *sandbox.UnavailableError) string {
 	const other = "root may do it on most systems; docker run does it with an engine"
 	name, value, ok := strings.Cut(e.Setting, "=")
 	switch {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/trace"
 )
 
 // initArg is the one argument of the process that is to be the first in a
@@ -51,9 +54,9 @@ func initMain() int {
 	reports := json.NewEncoder(reporting)
 	j, err := readJob()
 	if err == nil {
-		var result Result
-		if result, err = j.do(func() { _ = reports.Encode(report{Ready: true}) }); err == nil { // who is gone kills us
-			_ = reports.Encode(report{Result: result})
+		var said report
+		if said, err = j.do(func() { _ = reports.Encode(report{Ready: true}) }); err == nil { // who is gone kills us
+			_ = reports.Encode(said)
 			return 0
 		}
 	}
@@ -96,38 +99,38 @@ func readJob() (*job, error) {
 }
 
 // do does the job. Once what is started has a process, it calls ready.
-func (j *job) do(ready func()) (Result, error) {
+func (j *job) do(ready func()) (report, error) {
 	runtime.LockOSThread() // capabilities, and what a child gets of them, are the thread's
 	if j.Remove {
-		return Result{}, os.RemoveAll(j.Root)
+		return report{}, os.RemoveAll(j.Root)
 	}
 	unix.Umask(0o022)
 	_, _ = unix.KeyctlJoinSessionKeyring("") // where there are no keyrings, none is shared
 	if err := unix.Sethostname([]byte(j.Hostname)); err != nil {
-		return Result{}, fmt.Errorf("setting the host name: %w", err)
+		return report{}, fmt.Errorf("setting the host name: %w", err)
 	}
 	if !j.Network {
 		if err := loopback(); err != nil {
-			return Result{}, fmt.Errorf("setting up the loopback interface: %w", err)
+			return report{}, fmt.Errorf("setting up the loopback interface: %w", err)
 		}
 	}
 	if err := j.enterRoot(); err != nil {
-		return Result{}, err
+		return report{}, err
 	}
 	if j.Terminal {
 		if err := j.openTerminal(); err != nil {
-			return Result{}, fmt.Errorf("making a terminal: %w", err)
+			return report{}, fmt.Errorf("making a terminal: %w", err)
 		}
 	}
 	if err := j.giveStreams(); err != nil {
-		return Result{}, err
+		return report{}, err
 	}
 	if err := j.enterDir(); err != nil {
-		return notStarted(j.Dir, err), nil
+		return report{Result: notStarted(j.Dir, err)}, nil
 	}
 	if j.ReadOnly {
 		if err := remount("/", unix.MS_RDONLY); err != nil {
-			return Result{}, err
+			return report{}, err
 		}
 	}
 	return j.start(ready)
@@ -216,27 +219,27 @@ func (j *job) dropCapabilities() error {
 }
 
 // start runs the command, and all that it starts until it ends.
-func (j *job) start(ready func()) (Result, error) {
+func (j *job) start(ready func()) (report, error) {
 	if err := os.Setenv("PATH", j.variable("PATH")); err != nil {
-		return Result{}, err
+		return report{}, err
 	}
 	name, err := exec.LookPath(j.Args[0])
 	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return notStarted(j.Args[0], err), nil
+		return report{Result: notStarted(j.Args[0], err)}, nil
 	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals)
 	if err := j.dropCapabilities(); err != nil {
-		return Result{}, err
+		return report{}, err
 	}
 	unlimited, err := limitProcesses()
 	if err != nil {
-		return Result{}, err
+		return report{}, err
 	}
 	// Who is root in the sandbox must not get at this process, which has all
 	// privileges there.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return Result{}, os.NewSyscallError("prctl", err)
+		return report{}, os.NewSyscallError("prctl", err)
 	}
 	attr := &syscall.SysProcAttr{Setsid: true, Setctty: j.Terminal, Credential: &syscall.Credential{
 		Uid: uint32(j.UID), Gid: uint32(j.GID), NoSetGroups: j.Groups == nil,
@@ -244,14 +247,33 @@ func (j *job) start(ready func()) (Result, error) {
 	for _, g := range j.Groups {
 		attr.Credential.Groups = append(attr.Credential.Groups, uint32(g))
 	}
+	if j.Trace > 0 {
+		return j.trace(name, attr)
+	}
 	pid, err := syscall.ForkExec(name, j.Args, &syscall.ProcAttr{Env: j.Env, Files: []uintptr{0, 1, 2}, Sys: attr})
 	if err != nil {
-		return notStarted(name, err), nil
+		return report{Result: notStarted(name, err)}, nil
 	}
 	unlimited()
 	ready()
 	go pass(signals, pid)
-	return wait(pid)
+	result, err := wait(pid)
+	return report{Result: result}, err
+}
+
+// trace runs the command, and logs what it does with names.
+func (j *job) trace(name string, attr *syscall.SysProcAttr) (report, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), j.Trace)
+	defer cancel()
+	cmd := &exec.Cmd{
+		Path: name, Args: j.Args, Env: j.Env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, SysProcAttr: attr,
+	}
+	log, err := trace.Run(ctx, cmd, trace.Options{})
+	var limit *trace.LimitError
+	if ctx.Err() != nil || errors.As(err, &limit) { // as far as it came
+		err = nil
+	}
+	return report{Log: log}, err
 }
 
 func (j *job) variable(name string) string {

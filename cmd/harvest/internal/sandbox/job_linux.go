@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moby/sys/user"
 )
@@ -28,6 +29,7 @@ type job struct {
 	ReadOnly bool
 	Terminal bool
 	Volumes  []Volume
+	Trace    time.Duration // how long to trace the command; 0 for not at all
 }
 
 // An owner is who owns a path of the root, and what goes with that.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/trace"
 )
 
 // What the process in the sandbox finds open, beside the standard streams.
@@ -33,6 +35,7 @@ type report struct {
 	Error  string // what kept it from being set up
 	Errno  int    // of that error, 0 if it has none
 	Result Result
+	Log    *trace.Log // of a command that was traced
 }
 
 // namespaces are those of every sandbox. That of users comes with its maps.
@@ -42,18 +45,35 @@ const namespaces = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | un
 // An error is one of the sandbox, not of the command: where the kernel allows
 // no sandbox it is an *[UnavailableError], and the cause if ctx is done.
 func (r *Root) Run(ctx context.Context, c Command) (Result, error) {
+	said, err := r.run(ctx, c, 0)
+	return said.Result, err
+}
+
+// Trace runs a command as Run does, but for no longer than limit, and returns what
+// it did with the names of files in the root. The log of a command that was not
+// started is empty. Setuid programs get no privileges when they are traced.
+func (r *Root) Trace(ctx context.Context, c Command, limit time.Duration) (*trace.Log, error) {
+	said, err := r.run(ctx, c, limit)
+	if said.Log == nil {
+		said.Log = &trace.Log{}
+	}
+	return said.Log, err
+}
+
+func (r *Root) run(ctx context.Context, c Command, limit time.Duration) (report, error) {
 	who, err := r.user(c.User)
 	if err != nil {
-		return Result{}, err
+		return report{}, err
 	}
 	ids, err := idsFor(who.Uid, who.Gid)
 	if err != nil {
-		return Result{}, err
+		return report{}, err
 	}
 	j, err := r.job(c, who)
 	if err != nil {
-		return Result{}, err
+		return report{}, err
 	}
+	j.Trace = limit
 	j.HostIDs = ids.host
 	if ids.single() {
 		j.Groups = nil
@@ -78,17 +98,17 @@ func (r *Root) removeInside() error {
 
 // start starts this program again in new namespaces, gives it its job and
 // waits.
-func start(ctx context.Context, ids ids, flags uintptr, j job, c Command) (Result, error) {
+func start(ctx context.Context, ids ids, flags uintptr, j job, c Command) (report, error) {
 	b, err := newBox(ctx, ids, flags, c)
 	if err != nil {
-		return Result{}, err
+		return report{}, err
 	}
 	defer b.close()
 	if err := b.cmd.Start(); err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return Result{}, unavailable(err)
+		return report{}, unavailable(err)
 	}
 	b.ours()
 	said, err := b.talk(ids, j)
@@ -98,17 +118,17 @@ func start(ctx context.Context, ids ids, flags uintptr, j job, c Command) (Resul
 	}
 	switch {
 	case ctx.Err() != nil:
-		return Result{}, context.Cause(ctx)
+		return report{}, context.Cause(ctx)
 	case err != nil:
-		return Result{}, err
+		return report{}, err
 	case said.Errno == int(unix.EPERM) || said.Errno == int(unix.EACCES):
-		return Result{}, unavailable(errors.New(said.Error))
+		return report{}, unavailable(&kernelError{said.Error, unix.Errno(said.Errno)})
 	case said.Error != "":
-		return Result{}, errors.New(said.Error)
+		return report{}, errors.New(said.Error)
 	case said.Result == Result{} && waited != nil && !errors.Is(waited, exec.ErrWaitDelay):
-		return Result{}, fmt.Errorf("the sandbox has ended: %w", waited)
+		return report{}, fmt.Errorf("the sandbox has ended: %w", waited)
 	}
-	return said.Result, nil
+	return said, nil
 }
 
 // A box is the process in the sandbox as it is seen from outside.
@@ -216,6 +236,15 @@ func (b *box) talk(ids ids, j job) (said report, err error) {
 	said = report{}
 	return said, notEnd(reports.Decode(&said))
 }
+
+// A kernelError is one that the process in the sandbox has reported.
+type kernelError struct {
+	text  string
+	errno unix.Errno
+}
+
+func (e *kernelError) Error() string { return e.text }
+func (e *kernelError) Unwrap() error { return e.errno }
 
 func notEnd(err error) error {
 	if errors.Is(err, io.EOF) {

@@ -291,6 +291,24 @@ func running(t *testing.T, word string) []string {
 	})
 }
 
+func TestTraceTellsWhatIsMissing(t *testing.T) {
+	r := stage(t)
+	log, err := r.Trace(t.Context(), shell("cat /none/file /proc/self/comm; cat /bin/cat | grep -c . >/dev/null; exit 3"), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var missing []string
+	for _, a := range log.Missing() {
+		missing = append(missing, a.Path)
+	}
+	if log.ExitCode != 3 || !slices.Contains(missing, "/none/file") || slices.Contains(missing, "/bin/cat") {
+		t.Errorf("got %+v with %q missing", log, missing)
+	}
+	if log, err = r.Trace(t.Context(), shell("cat /none/file; sleep 1000"), 500*time.Millisecond); err != nil || len(log.Missing()) == 0 {
+		t.Errorf("of one that hangs: got %+v, %v", log, err)
+	}
+}
+
 func TestForkBombIsBounded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts thousands of processes")

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/trace"
+	"github.com/harvest-oci/harvest/rootfs"
+)
+
+// What is told of a trace is what the host has and an image should have, and the
+// flag for it.
+func TestMissingFilesAreToldWithTheirFlags(t *testing.T) {
+	host := hostOf(t, map[string]string{
+		"usr/share/vim/vim90/defaults.vim": "", "usr/share/vim/vim90/filetype.vim": "", "usr/share/vim/vimrc": "",
+		"usr/lib/lang/a.py": "", "usr/lib/lang/b.py": "", "usr/lib/lang/c/d.py": "",
+		"usr/bin/tool": "", "opt/app/bin/helper": "", "etc/app.conf": "", "etc/shadow": "secret", "root/.toolrc": "", "tmp/x": "",
+		"usr/lib/glibc-hwcaps/x86-64-v3/lib.so": "", "etc/shared/one": "", "etc/shared/two": "",
+		"var/lib/dpkg/status": "Package: vim-runtime\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n" +
+			"Package: vim-common\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n",
+		"var/lib/dpkg/info/vim-runtime.list": "/.\n/usr\n/usr/share\n/usr/share/vim\n/usr/share/vim/vim90\n/usr/share/vim/vim90/defaults.vim\n",
+		"var/lib/dpkg/info/vim-common.list":  "/.\n/usr\n/usr/share\n/usr/share/vim\n/usr/share/vim/vimrc\n",
+	})
+	tree := &rootfs.Tree{}
+	for _, e := range []*rootfs.Entry{rootfs.Dir("/etc", 0o755), rootfs.Symlink("/lib", "usr/lib"), rootfs.File("/usr/lib/there.so", 0o644, nil)} {
+		if err := tree.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct{ asked, want string }{
+		{"/usr/share/vim/vim90/defaults.vim", "missing /usr/share/vim/vim90/defaults.vim: --add /usr/share/vim/vim90 (package vim-runtime)"},
+		{"/usr/share/vim/vim90/defaults.vim /usr/share/vim/vim90/filetype.vim", "missing /usr/share/vim/vim90/defaults.vim: --add /usr/share/vim/vim90 (package vim-runtime)"},
+		{"/usr/share/vim/vimrc", "missing /usr/share/vim/vimrc: --add /usr/share/vim/vimrc (package vim-common)"},
+		{"/usr/lib/lang/a.py /usr/lib/lang/b.py /usr/lib/lang/c/d.py", "missing /usr/lib/lang/a.py: --add /usr/lib/lang"},
+		{"/usr/lib/lang/a.py", "missing /usr/lib/lang/a.py: --add /usr/lib/lang/a.py"},
+		{"/usr/bin/tool /opt/app/bin/helper", "missing /usr/bin/tool: --bin /usr/bin/tool\nmissing /opt/app/bin/helper: --bin /opt/app/bin/helper"},
+		{"/etc/app.conf", "missing /etc/app.conf: --add /etc/app.conf"},
+		{"/none /etc/none", ""},                        // the host has neither
+		{"/lib/there.so", ""},                          // the image has it
+		{"/etc/shadow /root/.toolrc", ""},              // nobody's business
+		{"/tmp/x /usr /proc/none", ""},                 // no part of an image
+		{"/usr/lib/glibc-hwcaps/x86-64-v3/lib.so", ""}, // a loader tries it first
+	} {
+		log := &trace.Log{}
+		for name := range strings.FieldsSeq(test.asked) {
+			log.Accesses = append(log.Accesses, trace.Access{Path: name, Use: trace.Missing})
+		}
+		list, err := absentee{host, tree}.of(log)
+		if got := strings.Join(missingLines(list), "\n"); err != nil || got != test.want {
+			t.Errorf("%s:\ngot:\n%s\n%v\nwant:\n%s", test.asked, got, err, test.want)
+		}
+	}
+}
+
+// hostOf returns a host of files; those in a folder bin are executable.
+func hostOf(t *testing.T, files map[string]string) *rootfs.Host {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		file, mode := filepath.Join(dir, name), os.FileMode(0o644)
+		if strings.Contains(name, "bin/") {
+			mode = 0o755
+		}
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(files[name]), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	host, err := rootfs.OpenHost(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host
+}
