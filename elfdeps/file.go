@@ -123,18 +123,19 @@ type layout struct {
 	phoff, flags           int // in the ELF header
 	phentsize, phnum       int // likewise
 	offset, vaddr, fileLen int // in a program header
-	align                  int // likewise
+	align, access          int // likewise; the latter is p_flags
 	symsize, shndx         int // of a symbol, and in it
 }
 
 var (
-	layout32 = layout{4, 52, 32, 28, 36, 42, 44, 4, 8, 16, 28, 16, 14}
-	layout64 = layout{8, 64, 56, 32, 48, 54, 56, 8, 16, 32, 48, 24, 6}
+	layout32 = layout{4, 52, 32, 28, 36, 42, 44, 4, 8, 16, 28, 24, 16, 14}
+	layout64 = layout{8, 64, 56, 32, 48, 54, 56, 8, 16, 32, 48, 4, 24, 6}
 )
 
 // A segment is a program header.
 type segment struct {
 	typ                       elf.ProgType
+	flags                     elf.ProgFlag
 	off, vaddr, filesz, align uint64
 }
 
@@ -261,6 +262,7 @@ func (d *decoder) programHeaders() ([]byte, error) {
 func (d *decoder) segment(b []byte) segment {
 	return segment{
 		typ:    elf.ProgType(d.order.Uint32(b)),
+		flags:  elf.ProgFlag(d.order.Uint32(b[d.access:])),
 		off:    d.number(b[d.offset:]),
 		vaddr:  d.number(b[d.vaddr:]),
 		filesz: d.number(b[d.fileLen:]),

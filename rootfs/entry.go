@@ -173,6 +173,18 @@ func UnixPerm(mode fs.FileMode) uint32 {
 	return p
 }
 
+// FileMode returns the mode whose permission bits are those of chmod(2): it is
+// what [UnixPerm] undoes.
+func FileMode(perm uint32) fs.FileMode {
+	mode := fs.FileMode(perm) & fs.ModePerm
+	for bit, m := range map[uint32]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
+		if perm&bit != 0 {
+			mode |= m
+		}
+	}
+	return mode
+}
+
 func kind(mode fs.FileMode) string {
 	switch mode.Type() {
 	case 0:

@@ -37,6 +37,9 @@ type selection struct {
 	platform    string
 
 	limitOptions // of from
+	with         []string
+	without      []string
+	recipes      []string
 }
 
 func (s *selection) addFlags(cmd *cobra.Command) {
@@ -49,6 +52,9 @@ func (s *selection) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&s.noSetuid, "no-setuid", false, "take setuid, setgid and capabilities from files")
 	f.StringVar(&s.layout, "layout", string(plan.Mirror), "`host|flat`: things stay where the host has them, as is the default, or go into /bin and /lib64")
 	f.BoolVar(&s.bare, "bare", false, "only programs, libraries and /dev: no /etc, /tmp and so on")
+	f.StringSliceVar(&s.with, "with", nil, "`RECIPE`: what programs need beside libraries, such as certs or tz, more than there is strong evidence for; none is no more than this flag says (repeatable)")
+	f.StringSliceVar(&s.without, "without", nil, "`RECIPE`: what is not wanted, whatever the evidence (repeatable)")
+	f.StringArrayVar(&s.recipes, "recipes", nil, "`DIR`: recipes of your own, which add to those of harvest or replace them (repeatable)")
 	f.StringVar(&s.from, "from", "", "`IMAGE`: a base that it is put upon: an archive, the folder of an OCI layout, or - for an archive on stdin")
 	f.StringVar(&s.records, "pkg-db", string(plan.RecordsUponBase), "`auto|all|none`: record the packages that files are of, for scanners: upon a base that has records of the same distribution, as is the default, always, or never")
 	s.addRootFlags(cmd)
@@ -57,6 +63,9 @@ func (s *selection) addFlags(cmd *cobra.Command) {
 	completeWords(cmd, "exclude")
 	completeWords(cmd, "pkg-db", string(plan.RecordsUponBase), string(plan.RecordsAlways), string(plan.RecordsNever))
 	completeWords(cmd, "layout", string(plan.Mirror), string(plan.Flat))
+	completeRecipes(cmd, "with", withAuto, withNone)
+	completeRecipes(cmd, "without")
+	completeDirs(cmd, "recipes")
 }
 
 // addRootFlags adds the flags that say where programs come from.
@@ -136,6 +145,9 @@ func (s *selection) plan(ctx context.Context, user string, env []string, base *b
 	}
 	spec.User = user
 	s.setPath(&spec, env, base)
+	if spec.Recipes, err = s.cookbook(env); err != nil {
+		return nil, err
+	}
 	if base != nil {
 		spec.Base = base.files.Tree
 		if dirs := lookupEnv(base.Config.Env, "LD_LIBRARY_PATH"); dirs != "" {

@@ -37,6 +37,7 @@ type summary struct {
 	Pushed    *pushSummary // nil if it was not
 	Elapsed   time.Duration
 
+	recipes    []plan.Decision
 	baseLayers int // of Digests.Layers, if these are the image's
 	entrypoint []string
 	hasCmd     bool
@@ -51,6 +52,7 @@ func newSummary(p *plan.Plan, img *pack.Image, out destination) *summary {
 			s.Starters = append(s.Starters, q.Name)
 		}
 	}
+	s.recipes = p.Decisions
 	return s
 }
 
@@ -153,11 +155,18 @@ func (s *summary) text() string {
 	for _, c := range s.Checks {
 		line("checked", "%s, in %s", printable(c.Command), elapsed(time.Duration(c.Seconds*float64(time.Second))))
 	}
+	with, hint := recipeLines(s.recipes)
+	for _, w := range with {
+		line("with", "%s", w)
+	}
 	for _, special := range s.Special {
 		line("privileged", "%s", special)
 	}
 	for _, note := range s.Notes {
 		line("note", "%s", note)
+	}
+	if hint != "" {
+		line("hint", "%s", hint)
 	}
 	if s.Digests.Image != "" {
 		line("image ID", "%s", s.Digests.Image)

@@ -55,6 +55,8 @@ func (a *apk) parse(file, text string) error {
 				p.Arch = value
 			case 'L':
 				p.Licenses = []string{value}
+			case 'D':
+				p.Depends = names(strings.Fields(value))
 			case 'o':
 				p.Source = value
 			case 'm':

@@ -160,6 +160,8 @@ func parsePackage(record string) (p *Package, multiArch string, installed bool) 
 			p.Maintainer = value
 		case "multi-arch":
 			multiArch = value
+		case "depends", "pre-depends":
+			p.Depends = append(p.Depends, dpkgNames(value)...)
 		case "source":
 			p.Source, p.SourceVersion = splitSource(value)
 		case "status":
@@ -173,6 +175,15 @@ func parsePackage(record string) (p *Package, multiArch string, installed bool) 
 		p.SourceVersion = p.Version
 	}
 	return p, multiArch, installed
+}
+
+// dpkgNames returns the names of a list of packages and alternatives to them.
+func dpkgNames(value string) []string {
+	list := names(strings.FieldsFunc(value, func(c rune) bool { return c == ',' || c == '|' }))
+	for i, name := range list {
+		list[i], _, _ = strings.Cut(name, ":") // python3:any
+	}
+	return list
 }
 
 // splitSource takes "bash (5.2.15-2)" apart.

@@ -102,25 +102,57 @@ func (db *Database) Named(name string) []*Package {
 // all packages.
 func (db *Database) Of(paths ...string) (map[string]Owner, error) {
 	s := newSearch(db.fsys)
-	chains := make(map[string][]string, len(paths))
-	for _, name := range paths {
-		chains[name] = s.want(name)
-	}
-	if len(chains) > 0 {
-		for _, store := range db.stores {
-			if err := store.search(s); err != nil {
-				return nil, err
-			}
-		}
+	chains, err := db.search(s, paths)
+	if err != nil {
+		return nil, err
 	}
 	owners := make(map[string]Owner, len(chains))
 	for name, chain := range chains {
 		for i, real := range chain {
-			if c := s.claims[real]; c.by != nil && !(c.shared && s.isFolder(real)) {
+			if c := s.claims[real]; c.by != nil && !(c.shared() && s.isFolder(real)) {
 				owners[name] = Owner{Package: c.by, Path: c.path, Link: i > 0}
 				break
 			}
 		}
 	}
 	return owners, nil
+}
+
+// Listing returns the packages that list a path, by name and all of them: a folder
+// is often listed by many. A path that is a link that no package lists has those
+// of what it leads to. The cost is that of [Database.Of].
+func (db *Database) Listing(paths ...string) (map[string][]*Package, error) {
+	s := newSearch(db.fsys)
+	chains, err := db.search(s, paths)
+	if err != nil {
+		return nil, err
+	}
+	listing := make(map[string][]*Package, len(chains))
+	for name, chain := range chains {
+		for _, real := range chain {
+			if all := s.claims[real].all; len(all) > 0 {
+				listing[name] = slices.SortedFunc(slices.Values(all), comparePackages)
+				break
+			}
+		}
+	}
+	return listing, nil
+}
+
+// search goes through the lists of all packages for the paths, and returns for
+// each what it leads to, one link after the other.
+func (db *Database) search(s *search, paths []string) (map[string][]string, error) {
+	chains := make(map[string][]string, len(paths))
+	for _, name := range paths {
+		chains[name] = s.want(name)
+	}
+	if len(chains) == 0 {
+		return chains, nil
+	}
+	for _, store := range db.stores {
+		if err := store.search(s); err != nil {
+			return nil, err
+		}
+	}
+	return chains, nil
 }

@@ -28,6 +28,10 @@ type Package struct {
 	// database names no other, and SourceVersion is the version of that.
 	Source, SourceVersion string
 
+	// Depends are what the package does not work without, of alternatives each: the
+	// names of packages, or of what packages provide. Versions are left out.
+	Depends []string
+
 	// Licenses are as the database words them. Dpkg's has none: see
 	// /usr/share/doc/NAME/copyright.
 	Licenses []string
@@ -132,4 +136,20 @@ func leaves(files []File) []File {
 		}
 	}
 	return kept
+}
+
+// names returns the names among words that may each say a version, too:
+// "libc6:amd64 (>= 2.36)", "so:libc.musl-x86_64.so.1", "glibc>=2.36".
+func names(words []string) []string {
+	var list []string
+	for _, word := range words {
+		word = strings.TrimSpace(word)
+		if end := strings.IndexAny(word, " (<>=~"); end >= 0 {
+			word = word[:end]
+		}
+		if word != "" && word[0] != '!' { // with which apk says what must not be there
+			list = append(list, word)
+		}
+	}
+	return list
 }

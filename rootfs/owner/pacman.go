@@ -65,6 +65,8 @@ func (m *pacman) desc(file string) (*Package, error) {
 			p.Arch = value
 		case "BASE":
 			p.Source = value
+		case "DEPENDS":
+			p.Depends = append(p.Depends, names([]string{value})...)
 		case "LICENSE":
 			p.Licenses = append(p.Licenses, value)
 		case "PACKAGER":

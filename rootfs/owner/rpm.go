@@ -152,6 +152,9 @@ func rpmPackage(h *rpmdb.Header) *Package {
 	if license := h.Text(rpmdb.License); license != "" {
 		p.Licenses = []string{license}
 	}
+	for name := range h.Texts(rpmdb.RequireName) {
+		p.Depends = append(p.Depends, names([]string{string(name)})...)
+	}
 	p.Source, p.SourceVersion = splitSourceRPM(h.Text(rpmdb.SourceRPM))
 	if p.Source == "" {
 		p.Source, p.SourceVersion = p.Name, p.Version

@@ -3,6 +3,7 @@ package owner
 import (
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -22,10 +23,13 @@ type search struct {
 
 // A claim is who lists a path.
 type claim struct {
-	by     *Package // the first of those that list it; nil if none does
-	path   string   // as it is spelled there
-	shared bool     // there are several
+	by   *Package   // the first of those that list it; nil if none does
+	path string     // as it is spelled there
+	all  []*Package // that list it, in any order
 }
+
+// shared reports whether there are several.
+func (c *claim) shared() bool { return len(c.all) > 1 }
 
 func newSearch(fsys fs.FS) *search {
 	return &search{
@@ -75,10 +79,10 @@ func (s *search) wants(base []byte) bool { return s.bases[string(base)] }
 // claim says that a package lists a path.
 func (s *search) claim(p *Package, name string) {
 	c := s.claims[s.real(name)]
-	if c == nil || c.by == p {
+	if c == nil || slices.Contains(c.all, p) {
 		return
 	}
-	c.shared = c.by != nil
+	c.all = append(c.all, p)
 	if c.by == nil || p.order < c.by.order {
 		c.by, c.path = p, name
 	}
@@ -87,7 +91,7 @@ func (s *search) claim(p *Package, name string) {
 // claimRest is like claim, but yields to whoever else lists the path.
 func (s *search) claimRest(p *Package, name string) {
 	if c := s.claims[s.real(name)]; c != nil && c.by == nil {
-		c.by, c.path = p, name
+		c.by, c.path, c.all = p, name, []*Package{p}
 	}
 }
 

@@ -79,8 +79,9 @@ func (b *builder) checkLaw(ctx context.Context) error {
 // Where it does not, the needs of all programs are met inside the tree.
 func (b *builder) violations(ctx context.Context, v Variant) ([]Violation, error) {
 	r := elfdeps.Resolver{FS: b.tree, LibraryPath: b.spec.BasePath, Dlopen: b.spec.Dlopen, Hwcaps: v.Hwcaps, Path: b.imagePath()}
-	inside, err := r.Resolve(ctx, b.plan.Programs...)
-	if len(inside.Programs) < len(b.plan.Programs) {
+	inside, err := r.Resolve(ctx, b.programs()...)
+	err = b.bad(err)
+	if len(inside.Programs) < len(v.Closure.Programs) {
 		return nil, fmt.Errorf("inside the image: %w", err)
 	}
 	same := func(want, got *elfdeps.Object) bool {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/harvest-oci/harvest/elfdeps"
@@ -14,14 +15,40 @@ import (
 type builder struct {
 	plan *Plan
 	host *rootfs.Host
-	spec Spec
+	spec Spec // with the programs that recipes bring behind those of the user
 	tree *rootfs.Tree
 
 	fixed    error // why the base's index of libraries stays as it is, nil if it can be amended
 	excluded *exclusion
 
 	starts, scripts []string // paths in the image of what is started for a program, and of what is read in doing so
+
+	pantry  *pantry      // nil without recipes
+	brought []ingredient // the last of the spec's programs
 }
+
+// reason says what the i-th of the spec's programs is there for.
+func (b *builder) reason(i int) rootfs.Reason {
+	if own := len(b.spec.Programs) - len(b.brought); i >= own {
+		return b.brought[i-own].why
+	}
+	return rootfs.Reason{Kind: "program", From: "--bin " + b.spec.Programs[i].String()}
+}
+
+// placed notes where the i-th of the spec's programs is in the image. What recipes
+// bring may be a library, which nobody starts.
+func (b *builder) placed(i int, p *elfdeps.Program, dest string) {
+	if i >= len(b.spec.Programs)-len(b.brought) {
+		b.plan.brought = append(b.plan.brought, dest)
+		return
+	}
+	b.plan.Programs = append(b.plan.Programs, dest)
+	b.started(p, dest)
+}
+
+// programs returns the paths in the image of all programs, in the order of the
+// closure.
+func (b *builder) programs() []string { return slices.Concat(b.plan.Programs, b.plan.brought) }
 
 func (b *builder) build() (err error) {
 	if b.excluded, err = newExclusion(b.spec.Exclude); err != nil {
@@ -43,6 +70,9 @@ func (b *builder) build() (err error) {
 		return err
 	}
 	if err := b.folders(); err != nil {
+		return err
+	}
+	if err := b.unpack(); err != nil {
 		return err
 	}
 	if err := b.exclude(); err != nil {
@@ -69,11 +99,10 @@ func (b *builder) build() (err error) {
 func (b *builder) mirror() error {
 	for i, p := range b.plan.Closure.Programs {
 		in := b.spec.Programs[i]
-		if err := b.add(in, p.Name, rootfs.Reason{Kind: "program", From: "--bin " + in.String()}); err != nil {
+		if err := b.add(in, p.Name, b.reason(i)); err != nil {
 			return err
 		}
-		b.plan.Programs = append(b.plan.Programs, cmp.Or(in.Dest, p.Name))
-		b.started(p, cmp.Or(in.Dest, p.Name))
+		b.placed(i, p, cmp.Or(in.Dest, p.Name))
 		if err := b.mirrorInterpreters(p); err != nil {
 			return err
 		}
@@ -145,11 +174,10 @@ func (b *builder) flat() error {
 	for i, p := range b.plan.Closure.Programs {
 		in := b.spec.Programs[i]
 		dest := b.spec.place(in)
-		if err := b.place(p.Name, dest, rootfs.Reason{Kind: "program", From: "--bin " + in.String()}); err != nil {
+		if err := b.place(p.Name, dest, b.reason(i)); err != nil {
 			return err
 		}
-		b.plan.Programs = append(b.plan.Programs, dest)
-		b.started(p, dest)
+		b.placed(i, p, dest)
 		if err := b.flatInterpreters(p); err != nil {
 			return err
 		}

@@ -58,6 +58,7 @@ type Spec struct {
 
 	Path      []string // PATH that the image has in any case, where env finds the interpreters of scripts
 	PathIsSet bool     // it has no other folders; else those that programs are in come behind, and [SearchPath] at last
+	Recipes   Recipes  // what is brought in beside libraries
 
 	Base     *rootfs.Tree // what lies below, as the layers of an image have it; nil for nothing
 	BasePath []string     // the LD_LIBRARY_PATH that programs have upon it
@@ -87,9 +88,13 @@ type Plan struct {
 	Arch     elfdeps.Arch     // of all programs
 	Notes    []string         // what the user should know, a sentence each
 
-	host  *rootfs.Host
-	path  []string        // in which env looks
-	found map[string]bool // what is in there of folders in which it finds something, in the image
+	Decisions []Decision        // what recipes brought, and what they would if that were wanted
+	Env       map[string]string // variables that recipes want the image to have, unless it sets them
+
+	host    *rootfs.Host
+	path    []string        // in which env looks
+	found   map[string]bool // what is in there of folders in which it finds something, in the image
+	brought []string        // paths in the image of the programs and libraries that recipes brought
 }
 
 // SearchPath is where a program that is given by its bare name is looked for.
@@ -116,10 +121,13 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 		return p, err
 	}
 	p.Notes = notes(host, p.Closure, !spec.NoPrivileges)
-	if err := p.variants(ctx, host, spec); err != nil {
+	b := builder{plan: p, host: host, spec: spec, tree: &rootfs.Tree{}}
+	if err := b.provision(ctx); err != nil {
 		return p, err
 	}
-	b := builder{plan: p, host: host, spec: spec, tree: &rootfs.Tree{}}
+	if err := p.variants(ctx, host, b.spec); err != nil {
+		return p, err
+	}
 	if spec.Base != nil {
 		if err := b.stack(spec.Base); err != nil {
 			return p, err
@@ -137,6 +145,7 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	if err := b.checkBase(ctx); err != nil {
 		return p, err
 	}
+	b.conclude()
 	p.Tree, p.Root = b.tree, b.tree
 	if spec.Base != nil {
 		p.Tree = b.tree.Added()

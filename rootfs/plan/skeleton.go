@@ -38,6 +38,9 @@ func (b *builder) skeleton() error {
 	if err == nil {
 		err = errors.Join(b.amend("/etc/passwd", users), b.amend("/etc/group", groups))
 	}
+	if err == nil {
+		err = b.addShadow(users, groups)
+	}
 	if err != nil {
 		return err
 	}
@@ -111,7 +114,9 @@ func (b *builder) accounts() (users, groups string, err error) {
 		groups += b.groupLine(fields[3], groups)
 	}
 	line, err = b.account("/etc/group", grp, groups)
-	return users, groups + line, err
+	groups += line
+	moreUsers, moreGroups := b.staff(users, groups)
+	return users + moreUsers, groups + moreGroups, err
 }
 
 // account returns the line that file is to have for a name, "" if none is

@@ -24,6 +24,7 @@ const (
 	FileDigests    Tag = 1035
 	FileFlags      Tag = 1037
 	SourceRPM      Tag = 1044
+	RequireName    Tag = 1049
 	DirIndexes     Tag = 1116
 	BaseNames      Tag = 1117
 	DirNames       Tag = 1118

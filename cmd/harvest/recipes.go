@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/harvest-oci/harvest/rootfs/plan"
+	"github.com/harvest-oci/harvest/rootfs/recipe"
+)
+
+// The values of --with that are no recipes.
+const (
+	withAuto = "auto"
+	withNone = "none"
+)
+
+// cookbook returns what the flags say of recipes, for an image that sets the given
+// variables.
+func (s *selection) cookbook(env []string) (plan.Recipes, error) {
+	r := plan.Recipes{Without: s.without, Auto: !slices.Contains(s.with, withNone)}
+	for _, name := range s.with {
+		if name != withAuto && name != withNone {
+			r.With = append(r.With, name)
+		}
+	}
+	if !r.Auto && slices.Contains(s.with, withAuto) {
+		return r, usagef("--with none and --with auto exclude each other")
+	}
+	for _, name := range r.With {
+		if slices.Contains(s.without, name) {
+			return r, usagef("--with %s and --without %s exclude each other", name, name)
+		}
+	}
+	for _, v := range env {
+		name, _, _ := strings.Cut(v, "=")
+		r.Env = append(r.Env, name)
+	}
+	if len(r.With) > 0 && s.bare {
+		return r, usagef("--bare is programs and libraries alone, and --with %s is more", strings.Join(r.With, ","))
+	}
+	if s.bare || !r.Auto && len(r.With) == 0 {
+		return r, nil
+	}
+	var err error
+	r.Book, err = s.book()
+	return r, err
+}
+
+// book reads the recipes.
+func (s *selection) book() (*recipe.Book, error) {
+	var dirs []fs.FS
+	for _, dir := range s.recipes {
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			err = errors.New("not a folder")
+		}
+		if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+			err = pe.Err
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--recipes %s: %w", dir, err)
+		}
+		dirs = append(dirs, os.DirFS(dir))
+	}
+	return recipe.Read(dirs...)
+}
+
+// completeRecipes completes a flag to names of recipes and some more.
+func completeRecipes(cmd *cobra.Command, flag string, more ...string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		words := append(slices.Clone(more), plan.Own)
+		if book, err := recipe.Read(); err == nil {
+			for _, r := range book.Recipes {
+				words = append(words, cobra.CompletionWithDesc(r.Name, r.About))
+			}
+		}
+		return words, cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+}
+
+// recipeLines says what recipes brought, and in one line what they could.
+func recipeLines(decisions []plan.Decision) (with []string, hint string) {
+	var names, whys []string
+	for _, d := range decisions {
+		if !d.Added {
+			names, whys = append(names, d.Recipe), append(whys, d.Why)
+			continue
+		}
+		with = append(with, fmt.Sprintf("%s, %s: %s", d.Recipe, size(d.Size), d.Why))
+	}
+	if len(names) > 0 {
+		hint = fmt.Sprintf("--with %s, perhaps: %s", strings.Join(names, ","), strings.Join(whys, ", "))
+	}
+	return with, hint
+}
