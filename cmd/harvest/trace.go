@@ -219,6 +219,9 @@ func printDraft(w io.Writer, d *draft.Draft, output string) {
 	}
 	fmt.Fprintf(w, "%s, %s, %s; %s left out\n", count(len(d.Binaries), "program"), count(d.Files, "file"),
 		count(len(d.Folders), "folder"), count(left, "name"))
+	if d.Refused != "" {
+		fmt.Fprintf(w, "note: the command itself is left out: %s\n", strings.ToLower(d.Refused))
+	}
 	for _, note := range d.Notes {
 		fmt.Fprintf(w, "note: %s\n", note)
 	}

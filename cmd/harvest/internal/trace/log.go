@@ -178,10 +178,10 @@ func (c call) opened() Use {
 // if base is no folder.
 func join(base, name string) string {
 	if !strings.HasPrefix(name, "/") {
+		if !strings.HasPrefix(base, "/") {
+			return ""
+		}
 		name = base + "/" + name
-	}
-	if !strings.HasPrefix(name, "/") {
-		return ""
 	}
 	var b strings.Builder
 	for part := range strings.SplitSeq(name, "/") {

@@ -32,8 +32,9 @@ type StraceReader struct {
 	log       Log
 	dir       string // where the command was started, "" if unknown
 	processes map[int]*traced
-	cut       int // names cut short
-	lost      int // names relative to an unknown folder
+	forking   *traced // the last that has begun to make a child, nil if none is at it
+	cut       int     // names cut short
+	lost      int     // names relative to an unknown folder
 	calls     int
 }
 
@@ -106,6 +107,9 @@ func (s *StraceReader) line(own int, line string) {
 	}
 	if begin, ok := strings.CutSuffix(rest, "<unfinished ...>"); ok {
 		k.unfinished = strings.TrimRight(begin, " ")
+		if name, _, _ := strings.Cut(begin, "("); isFork(name) {
+			s.forking = k
+		}
 		return
 	}
 	if strings.HasPrefix(rest, "<... ") {
@@ -118,14 +122,25 @@ func (s *StraceReader) line(own int, line string) {
 	s.call(k, rest)
 }
 
-// process returns a process, which is new if it has not been met.
+func isFork(name string) bool {
+	return name == "clone" || name == "clone3" || name == "fork" || name == "vfork"
+}
+
+// process returns a process, which is new if it has not been met: then it is the
+// child of who is at making one, for a child may be seen before its parent's call
+// returns.
 func (s *StraceReader) process(pid int) *traced {
 	k := s.processes[pid]
-	if k == nil {
-		k = &traced{cwd: s.dir, files: map[string]string{}}
-		s.processes[pid] = k
+	switch {
+	case k != nil:
+		return k
+	case s.forking != nil:
+		s.fork(s.forking, pid)
+		s.forking = nil
+	default:
+		s.processes[pid] = &traced{cwd: s.dir, files: map[string]string{}}
 	}
-	return k
+	return s.processes[pid]
 }
 
 // end notes how the first process has ended: it is the last to say so, or the
@@ -161,6 +176,9 @@ func (s *StraceReader) call(k *traced, text string) {
 	case "clone", "clone3", "fork", "vfork":
 		if child, err := strconv.Atoi(value); err == nil && child > 0 && r == done {
 			s.fork(k, child)
+		}
+		if s.forking == k {
+			s.forking = nil
 		}
 		return
 	case "close":
@@ -199,10 +217,7 @@ func second(args []string) string {
 // fork gives a child what it has from its parent, unless the child was met
 // before. What one of two threads changes, the other is not told.
 func (s *StraceReader) fork(parent *traced, child int) {
-	if k := s.processes[child]; k != nil {
-		if k.cwd == "" {
-			k.cwd = parent.cwd
-		}
+	if s.processes[child] != nil {
 		return
 	}
 	s.processes[child] = &traced{cwd: parent.cwd, files: maps.Clone(parent.files), program: parent.program}

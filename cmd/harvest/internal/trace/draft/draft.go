@@ -35,6 +35,7 @@ type Draft struct {
 	Libraries int       // that were opened and that the closures of the binaries have
 	Files     int       // of all groups
 	Missing   int       // names that were asked for in vain
+	Refused   string    // why the command itself is left out, "" if it is the first of Binaries
 	Notes     []string  // of the log
 }
 
@@ -94,8 +95,11 @@ func Make(ctx context.Context, host *rootfs.Host, log *trace.Log, from Origin) (
 			m.homes = append(m.homes, real)
 		}
 	}
-	for _, p := range log.Programs {
-		m.program(p.Path)
+	for i, p := range log.Programs {
+		why := m.program(p.Path)
+		if i == 0 {
+			m.Refused = why
+		}
 	}
 	if err := m.close(ctx); err != nil {
 		return nil, err
@@ -125,8 +129,8 @@ func hasPlayed(variable string, log *trace.Log) bool {
 	})
 }
 
-// program adds a program that was executed.
-func (m *maker) program(name string) {
+// program adds a program that was executed, or returns why it is left out.
+func (m *maker) program(name string) string {
 	name, real, why := m.locate(name)
 	if why == "" && name != "" {
 		if why = writable(name); why == "" && holdsKey(m.host, real) {
@@ -135,17 +139,21 @@ func (m *maker) program(name string) {
 	}
 	switch {
 	case name == "":
+		return gone
 	case why != "":
 		m.leave(name, why)
 	case !slices.Contains(m.Binaries, name):
 		m.Binaries = append(m.Binaries, name)
 	}
+	return why
 }
 
 // close finds what the closures of all binaries have.
 func (m *maker) close(ctx context.Context) error {
-	if len(m.Binaries) > 1 {
-		slices.Sort(m.Binaries[1:])
+	if first := min(1, len(m.Binaries)); m.Refused == "" {
+		slices.Sort(m.Binaries[first:])
+	} else {
+		slices.Sort(m.Binaries)
 	}
 	for _, b := range m.Binaries {
 		m.closure[m.real(b)] = true

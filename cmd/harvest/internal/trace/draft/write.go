@@ -48,7 +48,8 @@ func (d *Draft) header(b *bytes.Buffer) {
 
 // image writes how the image runs the command.
 func (d *Draft) image(b *bytes.Buffer) {
-	if len(d.Binaries) == 0 {
+	if d.Refused != "" || len(d.Binaries) == 0 {
+		b.WriteString("\n# image: what it runs is left out, as the command itself is; see below\n")
 		return
 	}
 	b.WriteString("\nimage:\n")
@@ -240,7 +241,7 @@ func redact(command []string) []string {
 }
 
 // plain are texts that YAML takes for what they are without quotes.
-var plain = regexp.MustCompile(`^[A-Za-z/._][A-Za-z0-9/._+@~=-]*$`)
+var plain = regexp.MustCompile(`^[A-Za-z/_][A-Za-z0-9/._+@~=-]*$`)
 
 // scalar writes a text as YAML in a list of blocks or of flow.
 func scalar(s string) string {
