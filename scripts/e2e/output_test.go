@@ -90,3 +90,51 @@ func TestTerminalIsNoPlaceForAnArchive(t *testing.T) {
 	said := w.refused(w.command("script", "-qec", "harvest --bin /bin/bash -o -", "/dev/null"))
 	contains(t, "said", said, "harvest: error: ", "terminal", "harvest: hint: ", "docker load")
 }
+
+// The archive of version 1 was what docker wrote before there was a manifest.json,
+// so its chain of layers must be right by itself where an engine still reads it.
+func TestLegacyChainAloneIsAnImage(t *testing.T) {
+	need(t, "docker")
+	w := newWork(t)
+	if w.dockerReadsZstd() {
+		t.Skip("docker of version 23 or later, of which some read no such archive")
+	}
+	w.build("--bin", "/bin/bash", "--layers", "libs", "--format", "v1", "--healthcheck", "bash -c true", "--author", "e2e")
+	w.shell("mkdir v1 && tar -C v1 -xf image.tar && rm v1/*.json && tar -C v1 -cf chain.tar .")
+	w.load("docker", "chain.tar")
+	equal(t, "hello", w.start("docker", w.image, "-c", "echo hello"), "hello\n")
+	equal(t, "layers, check and author",
+		w.run("docker", "image", "inspect", "-f", "{{len .RootFS.Layers}} {{json .Config.Healthcheck.Test}} {{.Author}}", w.image),
+		`3 ["CMD","bash","-c","true"] e2e`+"\n")
+	equal(t, "its fresh bytes", w.run("harvest", "diff", "--ignore-mtime", "image.tar", "chain.tar"), "")
+}
+
+func TestIndexArchiveIsReadAsDocumented(t *testing.T) {
+	w := newWork(t)
+	w.run("harvest", "--bin", "/bin/bash", "-t", w.image, "-o", "here.tar")
+	w.run("mkdir", "folder")
+	w.write("folder/file", w.name)
+	w.run("harvest", "pack", "folder", "-t", w.image, "--platform", "linux/s390x", "-o", "there.tar")
+	w.run("harvest", "index", "here.tar", "there.tar", "-o", "multi.tar")
+	t.Run("skopeo", func(t *testing.T) {
+		need(t, "skopeo")
+		w := w.in(t)
+		equal(t, "the other platform", w.run("skopeo", "--override-arch", "s390x", "inspect", "-f", "{{.Architecture}}", "oci-archive:multi.tar:v1"), "s390x\n")
+		w.run("skopeo", "copy", "-q", "--all", "oci-archive:multi.tar:v1", "oci:all:v1")
+		equal(t, "both image IDs", w.shell("harvest inspect all | grep 'image ID'"), w.shell("harvest inspect multi.tar | grep 'image ID'"))
+	})
+	t.Run("podman", func(t *testing.T) {
+		need(t, "podman")
+		w := w.in(t)
+		w.load("podman", "multi.tar")
+		equal(t, "hello", w.start("podman", w.image, "-c", "echo hello"), "hello\n")
+	})
+	t.Run("docker", func(t *testing.T) {
+		need(t, "docker")
+		w := w.in(t)
+		if w.dockerReadsZstd() {
+			t.Skip("docker of version 23 or later")
+		}
+		w.refused(w.command("docker", "load", "-i", "multi.tar")) // which the help says
+	})
+}
