@@ -78,6 +78,29 @@ var hostile = []struct {
 		return makeTar(l.t, member{name: "oci-layout", content: `{"imageLayoutVersion":"1.0.0"}`},
 			member{name: "index.json", content: strings.Repeat(" ", 4<<20+1)})
 	}, `index.json: has 4194305 bytes, which is more than 4194304`},
+	{"an index that is small, but not in memory", func(l *layoutBuilder) []byte {
+		return makeTar(l.t, member{name: "oci-layout", content: `{"imageLayoutVersion":"1.0.0"}`},
+			member{name: "index.json", content: `{"schemaVersion":2,"manifests":[` + strings.Repeat("0,", 100_000) + `0]}`})
+	}, `index.json: has more than 100000 values`},
+	{"a manifest of as many", func(l *layoutBuilder) []byte {
+		l.list(l.blob(v1.MediaTypeImageManifest, `{"schemaVersion":2,"layers":[`+strings.Repeat("{},", 100_000)+`{}]}`), "a", "")
+		return l.bytes()
+	}, `manifest <manifest>: has more than 100000 values`},
+	{"a config of as many", func(l *layoutBuilder) []byte {
+		l.list(l.changed(func(m *v1.Manifest) {
+			m.Config = l.blob(v1.MediaTypeImageConfig, `{"rootfs":{},"history":[`+strings.Repeat("{},", 100_000)+`{}]}`)
+		}), "a", "")
+		return l.bytes()
+	}, `config <config>: has more than 100000 values`},
+	{"configs of as many together", func(l *layoutBuilder) []byte {
+		m := l.manifest()
+		m.Config = l.blob(v1.MediaTypeImageConfig, `{"rootfs":{"type":"layers","diff_ids":["`+m.Layers[0].Digest.String()+`"]},"history":[`+strings.Repeat("{},", 40_000)+`{}]}`)
+		for i := range 9 {
+			m.Annotations = map[string]string{"n": fmt.Sprint(i)}
+			l.list(l.blob(v1.MediaTypeImageManifest, doc(l.t, m)), "a", "")
+		}
+		return l.bytes()
+	}, `manifest <manifest>: makes the documents of all images have more than 500000 values`},
 	{"a manifest.json over 1 MiB", func(l *layoutBuilder) []byte {
 		return makeTar(l.t, member{name: "manifest.json", content: strings.Repeat(" ", 1<<20+1)})
 	}, `manifest.json: has 1048577 bytes, which is more than 1048576`},

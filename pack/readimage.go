@@ -1,7 +1,6 @@
 package pack
 
 import (
-	"encoding/json"
 	"io"
 	"strings"
 
@@ -19,8 +18,8 @@ func ReadImage(d v1.Descriptor, open func(v1.Descriptor) (io.ReadCloser, error))
 	}
 	where := "manifest " + d.Digest.String()
 	var m ociDocument
-	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, faultf(where, "is not what it should be: %s", err)
+	if err := parseDocument(where, data, &m); err != nil {
+		return nil, err
 	}
 	if err := m.check(where, d.MediaType, false); err != nil {
 		return nil, err
@@ -117,8 +116,8 @@ func layerType(where string, d v1.Descriptor) (string, error) {
 // imageOf returns the image of a config, without its layers, and their diff IDs.
 func imageOf(where string, config []byte, layers int) (*Image, []digest.Digest, error) {
 	var c configFile
-	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, nil, faultf(where, "is not what it should be: %s", err)
+	if err := parseDocument(where, config, &c); err != nil {
+		return nil, nil, err
 	}
 	switch {
 	case c.RootFS.Type != "layers":

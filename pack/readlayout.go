@@ -1,7 +1,6 @@
 package pack
 
 import (
-	"encoding/json"
 	"io"
 	"slices"
 	"strings"
@@ -128,8 +127,8 @@ func (r *layoutReader) nested(d v1.Descriptor, names []string, depth int) error 
 	}
 	var index ociDocument
 	where := "index " + d.Digest.String()
-	if err := json.Unmarshal(data, &index); err != nil {
-		return faultf(where, "is not what it should be: %s", err)
+	if err := parseDocument(where, data, &index); err != nil {
+		return err
 	}
 	if err := index.check(where, d.MediaType, true); err != nil {
 		return err
@@ -153,7 +152,7 @@ func (r *layoutReader) manifest(d v1.Descriptor, names []string) error {
 		if err := r.checkLayers(img); err != nil {
 			return err
 		}
-		if err := r.keep("manifest "+d.Digest.String(), len(img.Read.Manifest)+len(img.Read.Config)); err != nil {
+		if err := r.keep("manifest "+d.Digest.String(), img.Read.Manifest, img.Read.Config); err != nil {
 			return err
 		}
 		r.images[d.Digest] = img

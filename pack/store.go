@@ -2,7 +2,6 @@ package pack
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -27,6 +26,8 @@ const (
 	maxStore    = 32 << 20 // of all of these that a store has
 	maxImages   = 1000
 	maxLayers   = 1000 // of an image; docker mounts 125
+
+	maxStoreValues = 5 * maxValues
 )
 
 var (
@@ -49,6 +50,7 @@ type Store struct {
 
 	fsys   fs.FS
 	read   int64               // bytes of documents so far
+	values int                 // in them
 	names  map[*Image][]string // besides Tags: digests, and what the layout calls it
 	closer io.Closer
 }
@@ -150,10 +152,7 @@ func (s *Store) document(name string, most int64, v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return nil, faultf(name, "is not what it should be: %s", err)
-	}
-	return data, nil
+	return data, parseDocument(name, data, v)
 }
 
 func (s *Store) readFile(name string, most int64) ([]byte, error) {
@@ -173,14 +172,21 @@ func (s *Store) readFile(name string, most int64) ([]byte, error) {
 	if err == nil && int64(len(data)) > most {
 		err = faultf(name, "has more than %d bytes", most)
 	}
-	return data, cmp.Or(err, s.keep(name, len(data)))
+	return data, cmp.Or(err, s.keep(name, data))
 }
 
 // keep counts documents, which stay in memory, and of which one may be the config
 // of a thousand images.
-func (s *Store) keep(name string, n int) error {
-	if s.read += int64(n); s.read > maxStore {
+func (s *Store) keep(name string, documents ...[]byte) error {
+	for _, data := range documents {
+		s.read += int64(len(data))
+		s.values += countValues(data)
+	}
+	switch {
+	case s.read > maxStore:
 		return faultf(name, "makes the documents of all images longer than %d bytes", maxStore)
+	case s.values > maxStoreValues:
+		return faultf(name, "makes the documents of all images have more than %d values", maxStoreValues)
 	}
 	return nil
 }

@@ -54,6 +54,7 @@ func TestDocumentsAreNotTakenOnTrust(t *testing.T) {
 		{"version 1", "application/vnd.docker.distribution.manifest.v1+prettyjws", `{"schemaVersion":1}`,
 			"manifest v1: is a manifest of version 1, which docker gave up in 2016"},
 		{"4 MiB (CVE-2020-1702, CVE-2023-25153)", ociImage, image + strings.Repeat(" ", 4<<20), "manifest v1: has more than 4194304 bytes"},
+		{"100,000 layers", ociImage, replaced(`"layers":[`, `"layers":[`+strings.Repeat("0,", 100_000)), "manifest v1: has more than 100000 values"},
 		{"a path for a digest (CVE-2024-3727)", ociImage, replaced(string(digest.FromString("layer")), "sha256:../../../../etc/passwd"),
 			`manifest DIGEST: "sha256:../../../../etc/passwd" is no sha256 digest`},
 		{"no digest", ociImage, replaced(string(digest.FromString("layer")), ""), `manifest DIGEST: "" is no sha256 digest`},

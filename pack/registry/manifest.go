@@ -36,6 +36,9 @@ type fields struct {
 // as, what it says and what it has must agree. OCI documents need not say it, and
 // some registries serve all JSON alike.
 func documentType(data []byte, served string) (string, error) {
+	if err := pack.CheckValues(data); err != nil {
+		return "", err
+	}
 	var f fields
 	if err := json.Unmarshal(data, &f); err != nil {
 		return "", fmt.Errorf("is not JSON as it should be: %w", err)
