@@ -43,7 +43,7 @@ var sentinelHints = []struct {
 	{errNotLinux, "name the folder of a Linux root with --root DIR"},
 	{errIsFolder, "name a file in it; -o type=oci,dest=DIR and -o type=rootfs,dest=DIR write folders"},
 	{pack.ErrDevice, "harvest unpack --devices skip leaves devices out; --devices make makes them, as root"},
-	{errThere, "name another file with -o FILE, or - for stdout"},
+	{errNotThere, "harvest ls lists what flags put into it, harvest inspect --files what an image has"},
 	{errExists, "--force writes over it; -o FILE names another"},
 	{trace.ErrNotPermitted, "in a container, --cap-add SYS_PTRACE permits it; elsewhere, see kernel.yama.ptrace_scope in sysctl(8), and whether a debugger holds harvest"},
 	{trace.ErrLimit, "it may start processes without end; strace -f, whose log --trace-log reads, knows no limit"},

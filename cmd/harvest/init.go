@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,19 +16,31 @@ import (
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/buildfile"
 )
 
-// errThere is why a file is not written that people may have written.
-var errThere = errors.New("is there already, and is not written over")
+// errExists says that a file would be written over.
+var errExists = errors.New("is there already")
+
+// unlessThere refuses to write over a file that somebody may have worked on.
+func unlessThere(output string, force bool) error {
+	if output == stdout || force {
+		return nil
+	}
+	if _, err := os.Lstat(output); !errors.Is(err, fs.ErrNotExist) {
+		return &outputError{output, errExists}
+	}
+	return nil
+}
 
 func newInitCmd(s streams) *cobra.Command {
 	o := &buildOptions{}
 	build := newBuildCmd(s, o)
 	var output string
+	var force bool
 	cmd := &cobra.Command{
 		Use:   "init --bin PROGRAM [flags]",
 		Short: "Write a harvest.yaml that says what the flags say",
 		Long: `init writes a file from which harvest -f makes the same image as from the flags.
 Each key is explained; those that no flag is given for are there as comments. A
-file that is there already is not written over.`,
+file that is there already is not written over without --force.`,
 		Example:               "  harvest init --bin bash --bin curl -t tools:v1\n  harvest -f harvest.yaml",
 		DisableFlagsInUseLine: true,
 		ValidArgsFunction:     cobra.NoFileCompletions,
@@ -35,7 +49,10 @@ file that is there already is not written over.`,
 			if err := o.checkInput(); err != nil {
 				return err
 			}
-			return initRun(s, cmd.Flags(), output)
+			if err := unlessThere(output, force); err != nil {
+				return err
+			}
+			return initRun(cmd.Context(), s, cmd.Flags(), output)
 		},
 	}
 	for _, k := range buildfile.Keys() {
@@ -45,6 +62,7 @@ file that is there already is not written over.`,
 	}
 	addFileFlag(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "harvest.yaml", "`FILE`: what to write, - for stdout (default harvest.yaml)")
+	cmd.Flags().BoolVar(&force, "force", false, "write over a file that is there")
 	group(cmd.Flags(), "Where it goes")
 	return cmd
 }
@@ -59,7 +77,7 @@ func (o *buildOptions) checkInput() error {
 }
 
 // initRun writes a file that says what the flags say.
-func initRun(s streams, flags *pflag.FlagSet, output string) error {
+func initRun(ctx context.Context, s streams, flags *pflag.FlagSet, output string) error {
 	contents, err := contentsOf(flags, output)
 	if err != nil {
 		return err
@@ -72,7 +90,11 @@ func initRun(s streams, flags *pflag.FlagSet, output string) error {
 		_, err := s.out.Write(b.Bytes())
 		return err
 	}
-	if err := writeNew(output, b.Bytes()); err != nil {
+	err = writeFile(ctx, output, func(w io.Writer) error {
+		_, err := b.WriteTo(w)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.err, "  written      %s\n\n  harvest -f %s\n", output, shellWord(output))
@@ -105,20 +127,4 @@ func contentsOf(flags *pflag.FlagSet, output string) (buildfile.Contents, error)
 		c.From, err = filepath.Rel(filepath.Dir(file), working)
 	}
 	return c, err
-}
-
-// writeNew writes a file that is not there yet.
-func writeNew(name string, data []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%s %w", name, errThere)
-	case err != nil:
-		return writing(name, err)
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err != nil {
-		os.Remove(name)
-	}
-	return writing(name, err)
 }

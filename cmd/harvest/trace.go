@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -103,15 +102,10 @@ func (o *traceOptions) check() error {
 	return nil
 }
 
-// errExists says that a file would be written over.
-var errExists = errors.New("is there already")
-
 // traceRun traces a command, or reads a log, and writes what it used.
 func traceRun(ctx context.Context, s streams, o *traceOptions) error {
-	if o.output != stdout && !o.force {
-		if _, err := os.Lstat(o.output); !errors.Is(err, fs.ErrNotExist) {
-			return &outputError{o.output, errExists}
-		}
+	if err := unlessThere(o.output, o.force); err != nil {
+		return err
 	}
 	host, err := rootfs.OpenHost(o.root)
 	if err != nil {
