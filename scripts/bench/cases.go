@@ -23,6 +23,7 @@ const (
 	depsOfLoader = 0.05
 	oneOfLdd     = 1.5
 	anyFaster    = 1
+	peersTime    = 1.1
 )
 
 // Exit codes that say: some program's libraries are not all there. On a big system that is so, and the rest is an
@@ -47,6 +48,7 @@ var cases = []struct {
 	{"c", prepareResolve},
 	{"d", prepareOne},
 	{"e", prepareBase},
+	{"f", prepareRegistry},
 }
 
 // prepareBasic is the image of the first lesson: two programs.

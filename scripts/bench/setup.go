@@ -29,6 +29,7 @@ type setup struct {
 	temp    string // in the usual folder for temporary files; everything but the next is in it
 	shm     string // in memory; empty if this machine has no room there
 	log     io.Writer
+	ends    []func() // of what runs meanwhile
 }
 
 // newSetup makes the folders and, unless the options name one, builds harvest. It leaves nothing behind with an
@@ -62,8 +63,11 @@ func newSetup(ctx context.Context, opts options, log io.Writer) (s *setup, err e
 	return s, err
 }
 
-// Close removes the folders.
+// Close ends what runs, and removes the folders.
 func (s *setup) Close() error {
+	for _, end := range s.ends {
+		end()
+	}
 	return errors.Join(os.RemoveAll(s.temp), os.RemoveAll(s.shm))
 }
 
