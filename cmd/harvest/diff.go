@@ -150,6 +150,7 @@ type difference struct {
 
 type diffChange struct {
 	Path   string          `json:"path"`
+	Bytes  []byte          `json:"pathBytes,omitempty"`
 	Kind   string          `json:"kind"`
 	What   []rootfs.Aspect `json:"what,omitempty"`
 	Before *diffEntry      `json:"before,omitempty"`
@@ -174,7 +175,7 @@ type writtenLayer struct {
 func newDifference(c *rootfs.Changeset) *difference {
 	d := &difference{Changes: []diffChange{}}
 	for _, change := range c.Changes {
-		dc := diffChange{change.Path, "modified", change.What, newDiffEntry(change.Before), newDiffEntry(change.After), change}
+		dc := diffChange{change.Path, unlessText(change.Path), "modified", change.What, newDiffEntry(change.Before), newDiffEntry(change.After), change}
 		switch {
 		case change.Before == nil:
 			dc.Kind = "added"

@@ -116,6 +116,14 @@ func printable(s string) string {
 	return strconv.Quote(s)
 }
 
+// unlessText returns the bytes of a name that is not UTF-8, nil for any other.
+func unlessText(name string) []byte {
+	if utf8.ValidString(name) {
+		return nil
+	}
+	return []byte(name)
+}
+
 // modeText writes a mode as ls(1) does: "-rwsr-xr-x", "drwxrwxrwt".
 func modeText(mode fs.FileMode) string {
 	text := []byte(typeLetter(mode) + mode.Perm().String()[1:])
@@ -155,6 +163,7 @@ func typeLetter(mode fs.FileMode) string {
 // A listedEntry is an entry as JSON.
 type listedEntry struct {
 	Path     string          `json:"path"`
+	Bytes    []byte          `json:"pathBytes,omitempty"` // of a path that is not UTF-8, which no JSON text can be
 	Type     string          `json:"type"`
 	Mode     string          `json:"mode"`
 	UID      int             `json:"uid"`
@@ -176,7 +185,7 @@ func listing(t *rootfs.Tree) []listedEntry {
 
 func newListedEntry(e *rootfs.Entry) listedEntry {
 	return listedEntry{
-		Path: e.Path, Type: typeName(e.Mode), Mode: fmt.Sprintf("%04o", rootfs.UnixPerm(e.Mode)),
+		Path: e.Path, Bytes: unlessText(e.Path), Type: typeName(e.Mode), Mode: fmt.Sprintf("%04o", rootfs.UnixPerm(e.Mode)),
 		UID: e.UID, GID: e.GID, Size: e.Size, Link: e.Link, Hardlink: e.Hardlink, Source: e.Source, Why: e.Why,
 	}
 }

@@ -40,6 +40,9 @@ func (c *checker) sort(ctx context.Context) (programs, scripts []string, err err
 			continue
 		}
 		head, err := headOf(e)
+		if errors.Is(err, rootfs.ErrChanged) {
+			continue // in a folder that is in use
+		}
 		if err != nil {
 			return nil, nil, err
 		}

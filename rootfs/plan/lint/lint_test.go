@@ -278,3 +278,25 @@ func TestCheckEndsWithTheContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A root that is in use may lose a file meanwhile.
+func TestWhatIsGoneIsNotLookedAt(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "gone"), []byte("#!/none"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	host, err := rootfs.OpenHost(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := &rootfs.Tree{}
+	if err := tree.AddHostTree(host, "/", "/", rootfs.Reason{Kind: "added"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "gone")); err != nil {
+		t.Fatal(err)
+	}
+	if got := findings(t, lint.Root{Tree: tree}); got != "" {
+		t.Errorf("got %s", got)
+	}
+}
