@@ -1,15 +1,21 @@
 package e2e
 
 import (
-	"crypto/rand"
+	crand "crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -230,7 +236,7 @@ func TestBrokenConnectionsAreMadeAgain(t *testing.T) {
 	host := w.registry("")
 	w.run("mkdir", "big")
 	big := make([]byte, 8<<20)
-	if _, err := rand.Read(big); err != nil {
+	if _, err := crand.Read(big); err != nil {
 		t.Fatal(err)
 	}
 	w.write("big/file", string(big))
@@ -247,6 +253,92 @@ func TestBrokenConnectionsAreMadeAgain(t *testing.T) {
 	}
 	w.run("harvest", "pull", host+"/big:v1", "-o", "type=rootfs,dest=root", "-q")
 	w.run("cmp", "big/file", "root/file")
+}
+
+// A moodyProxy stands before a registry, and fails at random: it has no time, it
+// hangs up, or it breaks off in the middle of an answer. It does so with a request
+// less often than harvest tries it again.
+type moodyProxy struct {
+	*httputil.ReverseProxy
+	failed atomic.Int32
+	times  sync.Map // by method and path
+}
+
+// fails says whether to fail.
+func (p *moodyProxy) fails(r *http.Request, odds int) bool {
+	n, _ := p.times.LoadOrStore(r.Method+r.URL.Path, new(atomic.Int32))
+	if rand.IntN(odds) > 0 || n.(*atomic.Int32).Add(1) > 4 {
+		return false
+	}
+	p.failed.Add(1)
+	return true
+}
+
+func (p *moodyProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case p.fails(r, 6):
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case p.fails(r, 6):
+		panic(http.ErrAbortHandler)
+	default:
+		p.ReverseProxy.ServeHTTP(w, r)
+	}
+}
+
+// A halfAnswer is an answer that breaks off.
+type halfAnswer struct {
+	io.ReadCloser
+	left int64
+}
+
+func (h *halfAnswer) Read(p []byte) (int, error) {
+	if h.left <= 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	n, err := h.ReadCloser.Read(p[:min(int64(len(p)), h.left)])
+	h.left -= int64(n)
+	return n, err
+}
+
+func moodyRegistry(t *testing.T, host string) (*moodyProxy, string) {
+	p := &moodyProxy{ReverseProxy: httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: host})}
+	p.ErrorLog = log.New(io.Discard, "", 0)
+	p.ModifyResponse = func(resp *http.Response) error {
+		if resp.Request.Method == http.MethodGet && resp.ContentLength > 0 && p.fails(resp.Request, 4) {
+			resp.Body = &halfAnswer{resp.Body, resp.ContentLength / 2}
+		}
+		return nil
+	}
+	s := httptest.NewUnstartedServer(p)
+	s.Config.ErrorLog = p.ErrorLog
+	s.Start()
+	t.Cleanup(s.Close)
+	return p, s.Listener.Addr().String()
+}
+
+func TestRegistryThatFailsAtRandomEndsComplete(t *testing.T) {
+	w := newWork(t)
+	host := w.registry("")
+	var names []string
+	for i := range 8 {
+		name := fmt.Sprintf("l%d", i)
+		names = append(names, name)
+		w.run("mkdir", name)
+		w.write(name+"/"+name, strings.Repeat(w.name+name, 50_000))
+	}
+	w.run("harvest", append([]string{"pack", "-o", "image.tar", "-q"}, names...)...)
+	proxy, moody := moodyRegistry(t, host)
+	p, _ := w.push("image.tar", moody+"/app:v1")
+	if _, how := w.push("image.tar", host+"/app:v1"); how != strings.Repeat("present ", 8)+"present" {
+		t.Errorf("of the blobs there are: %s", how)
+	}
+	w.run("harvest", "pull", moody+"/app:v1", "-o", "type=oci,dest=layout", "-q")
+	w.run("harvest", "verify", "layout", "-q")
+	contains(t, "what came back", w.run("harvest", "inspect", "layout"), p.Manifest)
+	equal(t, "tags", w.run("harvest", "tags", moody+"/app"), "v1\n")
+	if proxy.failed.Load() < 3 {
+		t.Errorf("it failed but %d times", proxy.failed.Load())
+	}
 }
 
 func TestLoginIsDockersOwn(t *testing.T) {
