@@ -302,11 +302,18 @@ func (m *maker) browse() {
 // writes adds the folder that something was written in.
 func (m *maker) writes(name string) {
 	dir, err := m.host.RealPath(path.Dir(name))
-	if err == nil && denied(dir, m.homes) == "" && writable(dir) == "" {
+	if err == nil && m.mayBeMade(dir) && writable(dir) == "" {
 		if f := m.addFolder(dir); f != nil {
 			f.Written = true
 		}
 	}
+}
+
+// mayBeMade reports whether a folder may be in the image, though what is in it
+// may not: programs that write logs, caches and sockets expect the folder.
+func (m *maker) mayBeMade(dir string) bool {
+	why := denied(dir, m.homes)
+	return why == "" || (why == temporary || why == runtime) && !isBelow(dir, "/tmp") && !isBelow(dir, "/var/tmp")
 }
 
 // folder adds a folder that was used.

@@ -194,3 +194,24 @@ func TestADraftDependsOnTheLogAlone(t *testing.T) {
 		}
 	}
 }
+
+func TestArgumentsThatArePrivateAreLeftOut(t *testing.T) {
+	for _, test := range []struct {
+		arg, env string
+		want     string
+	}{
+		{"error_log /dev/stderr;", "TZ=UTC", "  cmd: [\"error_log /dev/stderr;\"]\n  env:\n    TZ: \"UTC\"\n"},
+		{"--in=/users/me/x", "", "  # cmd is left out: it names what is somebody's own\n"},
+		{"cat '/srv/a.key'", "", "  # cmd is left out: it names what is somebody's own\n"},
+		{"a\xff", "EDITOR=vi", "  # cmd is left out: it cannot be written in YAML\n"},
+		{"--token=x", "PYTHONPATH=/opt:/users/me/lib", "  # cmd is left out: it may hold a secret\n"},
+		{"x", "SECRET=x", "  cmd: [x]\n"},
+	} {
+		d := &Draft{Origin: Origin{Command: []string{"/bin/x", test.arg}, Dir: "/", Env: []string{test.env}, Home: "/users/me"}, Binaries: []string{"/bin/x"}}
+		var b bytes.Buffer
+		d.image(&b)
+		if got, ok := strings.CutPrefix(b.String(), "\nimage:\n  entrypoint: [/bin/x]\n"); !ok || got != test.want {
+			t.Errorf("%q: got\n%swant\n%s", test.arg, b.String(), test.want)
+		}
+	}
+}

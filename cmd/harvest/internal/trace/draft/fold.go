@@ -102,6 +102,6 @@ func (m *maker) prune() {
 		}
 	}
 	maps.DeleteFunc(m.folders, func(dir string, f *Folder) bool {
-		return slices.Contains(skeleton, dir) || m.inWhole(dir) || come[dir] && !f.Written || denied(dir, m.homes) != ""
+		return slices.Contains(skeleton, dir) || m.inWhole(dir) || come[dir] && !f.Written || !m.mayBeMade(dir)
 	})
 }

@@ -55,7 +55,7 @@ func (d *Draft) image(b *bytes.Buffer) {
 	b.WriteString("\nimage:\n")
 	fmt.Fprintf(b, "  entrypoint: [%s]\n", scalar(d.Binaries[0]))
 	d.cmd(b)
-	if d.Dir != "" && d.Dir != "/" && writable(d.Dir) == "" && d.denied(d.Dir) == "" {
+	if d.Dir != "" && d.Dir != "/" && writable(d.Dir) == "" && denied(d.Dir, []string{d.Home}) == "" {
 		fmt.Fprintf(b, "  workdir: %s\n", scalar(d.Dir))
 	}
 	d.env(b)
@@ -72,8 +72,8 @@ func (d *Draft) cmd(b *bytes.Buffer) {
 	for i, arg := range d.Command[1:] {
 		words[i] = scalar(arg)
 		for _, part := range strings.FieldsFunc(arg, func(c rune) bool { return strings.ContainsRune("=:, '\"", c) }) {
-			if reason := d.denied(part); why == "" && strings.HasPrefix(part, "/") && reason != "" {
-				why = "it names what is left out"
+			if strings.HasPrefix(part, "/") && d.isPrivate(part) {
+				why = "it names what is somebody's own"
 			}
 		}
 		if !isText(arg) {
@@ -107,8 +107,8 @@ func (d *Draft) env(b *bytes.Buffer) {
 		}
 		lines[m[1]] = fmt.Sprintf("    %s: %s\n", m[1], quoted(m[2]))
 		for _, dir := range strings.Split(m[2], ":") {
-			if strings.HasPrefix(dir, "/") && d.denied(dir) != "" {
-				lines[m[1]] = fmt.Sprintf("    # %s is left out: it names what is left out\n", m[1])
+			if strings.HasPrefix(dir, "/") && d.isPrivate(dir) {
+				lines[m[1]] = fmt.Sprintf("    # %s is left out: it names what is somebody's own\n", m[1])
 			}
 		}
 	}
@@ -123,7 +123,11 @@ func (d *Draft) env(b *bytes.Buffer) {
 	}
 }
 
-func (d *Draft) denied(name string) string { return denied(name, []string{d.Home}) }
+// isPrivate reports whether a path is in a home, or may be a secret.
+func (d *Draft) isPrivate(name string) bool {
+	why := denied(name, []string{d.Home})
+	return why == home || why == secret
+}
 
 func (d *Draft) binaries(b *bytes.Buffer) {
 	if len(d.Binaries) == 0 {
