@@ -57,3 +57,26 @@ func TestProgramsOfTheBaseStillRun(t *testing.T) {
 		w.start("docker", "--entrypoint", "/bin/bash", w.image, "-c", "ls -l /bin /usr/bin/harvest; ls --version; cat /fresh"),
 		"/bin -> usr/bin", "/usr/bin/harvest", "ls (GNU coreutils) 9.7", w.name)
 }
+
+// Every program of the base that can be asked for its version starts, with a
+// library of its own put upon it once more.
+func TestAllProgramsOfTheBaseStart(t *testing.T) {
+	root := foreignRoot(t, "amd64")
+	need(t, "docker")
+	w := newWork(t)
+	base := w.name + ":base"
+	w.forget("docker", base)
+	w.shell("tar -C " + root + " -c --exclude=./usr/bin/bashbug . | docker import - " + base)
+	w.run("docker", "save", "-o", "base.tar", base)
+	w.run("harvest", "-q", "--from", "base.tar", "--root", root, "--bin", "/usr/bin/ls:/opt/bin/ls",
+		"--add", "/usr/lib/x86_64-linux-gnu/libtinfo.so.6:/opt/lib/libtinfo.so.6", "-t", w.image, "-o", "image.tar")
+	w.load("docker", "image.tar")
+	script := `n=0
+for f in /usr/bin/* /opt/bin/*; do
+	[ -f "$f" ] && [ "$f" != /usr/bin/yes ] || continue
+	out=$("$f" --version </dev/null 2>&1)
+	case $? in 126|127) echo "$f: $out" ;; *) n=$((n + 1)) ;; esac
+done
+[ $n -gt 50 ] || echo "only $n programs"`
+	equal(t, "what does not start", w.start("docker", "--entrypoint", "/bin/bash", w.image, "-c", script), "")
+}
