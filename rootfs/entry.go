@@ -2,7 +2,6 @@ package rootfs
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -260,25 +259,27 @@ func (c *contentComparer) read(a, b io.Reader) (bool, error) {
 		c.a, c.b = make([]byte, size), make([]byte, size)
 	}
 	for {
-		n, err1 := io.ReadFull(a, c.a)
-		m, err2 := io.ReadFull(b, c.b)
-		if err := cmp.Or(unlessEnd(err1), unlessEnd(err2)); err != nil {
+		n, err := readFull(a, c.a)
+		if err != nil {
 			return false, err
 		}
-		if !bytes.Equal(c.a[:n], c.b[:m]) {
-			return false, nil
+		m, err := readFull(b, c.b)
+		if err != nil || !bytes.Equal(c.a[:n], c.b[:m]) {
+			return false, err
 		}
-		if err1 != nil || err2 != nil {
+		if n < size {
 			return true, nil
 		}
 	}
 }
 
-func unlessEnd(err error) error {
+// readFull reads until p is full or r ends.
+func readFull(r io.Reader, p []byte) (int, error) {
+	n, err := io.ReadFull(r, p)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil
+		err = nil
 	}
-	return err
+	return n, err
 }
 
 // fileInfo shows an entry as an fs.FileInfo. Sys returns what the host said of

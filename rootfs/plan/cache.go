@@ -93,10 +93,9 @@ func (b *builder) cache(l *elfdeps.Loader) error {
 		}
 		c = base
 		c.Entries = slices.DeleteFunc(c.Entries, func(e ldcache.Entry) bool { return b.unlisted(e.Name) != nil && b.byDefault(l, e) })
-		for _, e := range c.Entries {
-			if b.fixed = b.unlisted(e.Name); b.fixed != nil {
-				return nil // the base's stays as it is, and the law says whether that will do
-			}
+		if i := slices.IndexFunc(c.Entries, func(e ldcache.Entry) bool { return b.unlisted(e.Name) != nil }); i >= 0 {
+			b.fixed = b.unlisted(c.Entries[i].Name)
+			return nil // the base's stays as it is, and the law says whether that will do
 		}
 	}
 	data, err := c.Append(nil, b.plan.Arch.ByteOrder())

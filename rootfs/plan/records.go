@@ -38,13 +38,12 @@ func (b *builder) records() error {
 	}
 	parts, release, err := b.packagesOf()
 	if err != nil || len(parts) == 0 {
-		return err
+		return b.unrecorded(err)
 	}
 	var base *owner.Database
 	if b.spec.Base != nil {
 		if base, err = owner.Open(b.spec.Base); err != nil {
-			b.note("the packages of what is added are not recorded: %v of the base", err)
-			return nil
+			return b.unrecorded(fmt.Errorf("of the base: %w", err))
 		}
 		if len(base.Packages()) == 0 {
 			if b.spec.Records != RecordsAlways {
@@ -54,6 +53,16 @@ func (b *builder) records() error {
 		}
 	}
 	return b.record(base, release, parts)
+}
+
+// unrecorded makes a note of what keeps packages from being recorded, unless that
+// was asked for.
+func (b *builder) unrecorded(err error) error {
+	if err != nil && b.spec.Records != RecordsAlways {
+		b.note("no packages are recorded: %v", err)
+		return nil
+	}
+	return err
 }
 
 func (b *builder) note(format string, args ...any) {
@@ -71,8 +80,7 @@ type packagePart struct {
 func (b *builder) packagesOf() ([]packagePart, owner.Release, error) {
 	db, err := owner.Open(b.host)
 	if err != nil {
-		b.note("no packages are recorded: %v", err)
-		return nil, owner.Release{}, nil
+		return nil, owner.Release{}, err
 	}
 	var entries []*rootfs.Entry
 	var sources []string

@@ -141,3 +141,24 @@ func TestADatabaseThatCannotBeAddedToIsNoted(t *testing.T) {
 	}
 	same(t, strings.Join(p.Notes, "\n"), "the database of the alpm packages cannot be added to, so scanners do not see that files of zip are there")
 }
+
+// A database that is damaged is no reason to build nothing, unless it was asked for.
+func TestADamagedDatabaseIsNoted(t *testing.T) {
+	const text = "reading /var/lib/dpkg/status:1: damaged package database: no field: \"junk\""
+	damaged := strings.Replace(debRoot, `/var/lib/dpkg/status text "Package: zip`, `/var/lib/dpkg/status text "junk\nPackage: zip`, 1)
+	base := strings.Replace(debBase, `/var/lib/dpkg/status text "Package: libc6`, `/var/lib/dpkg/status text "junk\nPackage: libc6`, 1)
+	for _, test := range []struct{ name, base, root, text string }{
+		{"the host's", debBase, damaged, text},
+		{"the base's", base, debRoot, "of the base: " + text},
+	} {
+		p, err := planUpon(t, test.base, test.root, "--bin zip")
+		if err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		same(t, strings.Join(p.Notes, "\n"), "no packages are recorded: "+test.text)
+		if _, err = planUpon(t, test.base, test.root, "--bin zip --pkg-db all"); err == nil {
+			t.Fatalf("%s: no error", test.name)
+		}
+		same(t, err.Error(), test.text)
+	}
+}
