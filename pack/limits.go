@@ -55,7 +55,7 @@ func (l Limits) budget() *budget {
 func (b *budget) spend(blob string, h *tar.Header) error {
 	b.entries--
 	b.paths -= len(h.Name) + len(h.Linkname)
-	text := ""
+	var text string
 	switch {
 	case len(h.Name) > maxPath || len(h.Linkname) > maxPath:
 		text = "is a path of more than 4096 bytes"

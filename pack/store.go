@@ -84,6 +84,10 @@ func OpenAt(r io.ReaderAt, size int64) (*Store, error) {
 	return openTar(r, size, io.NopCloser(nil))
 }
 
+// OpenFS opens an archive that somebody has unpacked, or a layout. Closing the store
+// does nothing to it.
+func OpenFS(fsys fs.FS) (*Store, error) { return open(fsys, io.NopCloser(nil)) }
+
 func openTar(r io.ReaderAt, size int64, closer io.Closer) (*Store, error) {
 	head := make([]byte, magicSize)
 	if _, err := r.ReadAt(head, 0); err == nil && mediaTypeOf(head) != v1.MediaTypeImageLayer {

@@ -238,6 +238,9 @@ func (p *packed) addTar(ctx context.Context, f *os.File) error {
 		return err
 	}
 	p.closers = append(p.closers, t)
+	if _, err := pack.OpenFS(t.Tree); err == nil { // an archive that is compressed as a whole
+		return errIsImage
+	}
 	p.layers = append(p.layers, layer)
 	p.trees = append(p.trees, t.Tree)
 	return nil
