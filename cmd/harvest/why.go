@@ -41,8 +41,8 @@ others are counted, unless --all is given.
 
 With flags, it is about the image that they make. With IMAGE, whoever made it, it
 is about that image: its own programs are asked, and nothing of the host. What
-none of them asks for was brought by a flag such as --add, or by a base; which
-one, an image does not say. harvest deps --why shows where a loader looked for a
+none of them loads was brought by a recipe, a flag such as --add, or a base; by
+which, an image does not say. harvest deps --why shows where a loader looked for a
 library, too.
 
 ` + imageHelp,
@@ -114,7 +114,7 @@ func whyImage(ctx context.Context, s streams, o *whyOptions, name, image string)
 	}
 	r := reasons{root: t.Tree, of: func(e *rootfs.Entry) []rootfs.Reason {
 		if len(why[e.Path]) == 0 {
-			return []rootfs.Reason{{Kind: "unexplained", Text: "no program asks for it"}}
+			return []rootfs.Reason{{Kind: "unexplained", Text: "no program loads it: a recipe, a flag or a base brought it"}}
 		}
 		return why[e.Path]
 	}}

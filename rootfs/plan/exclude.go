@@ -18,31 +18,59 @@ import (
 // any number of folders, [a-z] for a letter, {a,b} for either, and \ takes the
 // meaning from what follows. One that begins with a slash is for the whole path,
 // any other for the end of it: *.bak is **/*.bak. One that ends in /** leaves the
-// folder itself.
+// folder itself. Where the host has links on the way, as in a merged /usr, a whole
+// path is meant with and without them.
 type exclusion struct {
-	patterns []string        // as given
-	globs    []string        // that match paths without their first slash
+	patterns []string // as given
+	globs    []excludeGlob
 	used     []bool          // the patterns that have matched something
 	below    map[string]bool // paths that were asked for, and whether they are left out
 }
 
+// An excludeGlob matches paths without their first slash.
+type excludeGlob struct {
+	text    string
+	pattern int // the one that it stands for
+}
+
 // newExclusion reads patterns.
-func newExclusion(patterns []string) (*exclusion, error) {
+func newExclusion(host *rootfs.Host, patterns []string) (*exclusion, error) {
 	x := &exclusion{patterns: patterns, used: make([]bool, len(patterns)), below: make(map[string]bool)}
 	var errs []error
-	for _, p := range patterns {
+	for i, p := range patterns {
 		glob := strings.TrimSuffix(p, "/")
 		if glob == "" || !doublestar.ValidatePattern(glob) {
 			errs = append(errs, &PatternError{p})
 		}
-		if rest, whole := strings.CutPrefix(glob, "/"); whole {
-			glob = rest
-		} else {
-			glob = "**/" + glob
+		if !strings.HasPrefix(glob, "/") {
+			glob = "/**/" + glob
 		}
-		x.globs = append(x.globs, glob)
+		x.globs = append(x.globs, excludeGlob{glob[1:], i})
+		if real := unlinked(host, glob); real != glob {
+			x.globs = append(x.globs, excludeGlob{real[1:], i})
+		}
 	}
 	return x, errors.Join(errs...)
+}
+
+// unlinked returns a pattern without the links that the host has on the way to its
+// first part that is not literal, or to its last.
+func unlinked(host *rootfs.Host, glob string) string {
+	dir := glob[:strings.LastIndexByte(glob, '/')]
+	if meta := strings.IndexAny(dir, `*?[{\`); meta >= 0 {
+		dir = dir[:strings.LastIndexByte(dir[:meta], '/')]
+	}
+	for ; host != nil && len(dir) > 1; dir = path.Dir(dir) {
+		real, err := host.RealPath(dir)
+		switch {
+		case err != nil: // there may be a link further up
+		case strings.ContainsAny(real, `*?[{\`):
+			return glob
+		default:
+			return strings.TrimSuffix(real, "/") + glob[len(dir):]
+		}
+	}
+	return glob
 }
 
 // A PatternError says that a pattern of what is left out is none.
@@ -56,16 +84,17 @@ func (e *PatternError) Error() string {
 // none does.
 func (x *exclusion) match(name string) string {
 	found := ""
-	for i, glob := range x.globs {
+	for _, g := range x.globs {
+		glob := g.text
 		if dir, inside := strings.CutSuffix(glob, "/**"); inside && doublestar.MatchUnvalidated(dir, name[1:]) && !strings.HasSuffix(dir, "**") {
 			continue
 		}
 		if !doublestar.MatchUnvalidated(glob, name[1:]) {
 			continue
 		}
-		x.used[i] = true
+		x.used[g.pattern] = true
 		if found == "" {
-			found = x.patterns[i]
+			found = x.patterns[g.pattern]
 		}
 	}
 	return found
@@ -73,7 +102,7 @@ func (x *exclusion) match(name string) string {
 
 // covers reports whether a rooted path, or a folder that it lies in, is left out.
 func (x *exclusion) covers(name string) bool {
-	if name == "/" || len(x.globs) == 0 {
+	if x == nil || name == "/" || len(x.globs) == 0 {
 		return false
 	}
 	if known, ok := x.below[name]; ok {
@@ -110,12 +139,21 @@ const mostExcludeErrors = 5
 // exclude takes out what patterns match, and complains of what programs need.
 func (b *builder) exclude() error {
 	x := b.excluded
+	if x == nil || len(x.patterns) == 0 {
+		return nil
+	}
+	brought := make(map[string]bool)
+	for _, name := range b.plan.brought {
+		if real, err := b.tree.RealPath(name); err == nil {
+			brought[real] = true
+		}
+	}
 	var errs []error
 	b.tree.Prune(func(e *rootfs.Entry) bool {
 		if !x.covers(e.Path) {
 			return false
 		}
-		if b.required(e) {
+		if brought[e.Path] || b.required(e) {
 			errs = append(errs, &ExcludeError{x.pattern(e.Path), e})
 			return false
 		}

@@ -32,7 +32,7 @@ func TestAPatternLeavesOutWhatItMatchesAndAllBelow(t *testing.T) {
 		{`\*`, "/*", true},
 		{"?", "/ab", false},
 	} {
-		x, err := newExclusion([]string{test.pattern})
+		x, err := newExclusion(nil, []string{test.pattern})
 		if err != nil {
 			t.Errorf("%s: %v", test.pattern, err)
 			continue

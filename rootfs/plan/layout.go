@@ -18,8 +18,8 @@ type builder struct {
 	spec Spec // with the programs that recipes bring behind those of the user
 	tree *rootfs.Tree
 
-	fixed    error // why the base's index of libraries stays as it is, nil if it can be amended
-	excluded *exclusion
+	fixed    error      // why the base's index of libraries stays as it is, nil if it can be amended
+	excluded *exclusion // nil for nothing
 
 	starts, scripts []string // paths in the image of what is started for a program, and of what is read in doing so
 
@@ -50,10 +50,7 @@ func (b *builder) placed(i int, p *elfdeps.Program, dest string) {
 // closure.
 func (b *builder) programs() []string { return slices.Concat(b.plan.Programs, b.plan.brought) }
 
-func (b *builder) build() (err error) {
-	if b.excluded, err = newExclusion(b.spec.Exclude); err != nil {
-		return err
-	}
+func (b *builder) build() error {
 	layout := b.mirror
 	switch b.spec.Layout {
 	case Mirror, "":

@@ -122,6 +122,9 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	}
 	p.Notes = notes(host, p.Closure, !spec.NoPrivileges)
 	b := builder{plan: p, host: host, spec: spec, tree: &rootfs.Tree{}}
+	if b.excluded, err = newExclusion(host, spec.Exclude); err != nil {
+		return p, err
+	}
 	if err := b.provision(ctx); err != nil {
 		return p, err
 	}

@@ -21,7 +21,7 @@ func (b *builder) provision(ctx context.Context) error {
 	}
 	b.spec.Path, b.spec.PathIsSet = b.plan.path, true // which what recipes bring does not change
 	var err error
-	if b.pantry, err = newPantry(ctx, b.host, r); err != nil {
+	if b.pantry, err = newPantry(ctx, b.host, r, b.excluded); err != nil {
 		return err
 	}
 	next := b.plan.Closure.Programs

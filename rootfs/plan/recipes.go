@@ -66,6 +66,8 @@ type pantry struct {
 	Recipes
 	evidence
 	libraries []string // folders that the loader searches
+	excluded  *exclusion
+	omitted   int // of what it was to take, that is excluded
 
 	programs []ingredient // and libraries that are opened later
 	files    []ingredient
@@ -89,9 +91,9 @@ type ingredient struct {
 	decide *Decision
 }
 
-func newPantry(ctx context.Context, host *rootfs.Host, r Recipes) (*pantry, error) {
+func newPantry(ctx context.Context, host *rootfs.Host, r Recipes, x *exclusion) (*pantry, error) {
 	p := &pantry{
-		ctx: ctx, host: host, Recipes: r,
+		ctx: ctx, host: host, Recipes: r, excluded: x,
 		by: make(map[string]*Decision), took: make(map[string]bool), done: make(map[recipe.Fact]bool),
 		env: make(map[string]string),
 	}
@@ -151,10 +153,11 @@ func (p *pantry) recipes() error {
 		}
 		strong := r.Strong(&p.facts)
 		if slices.Contains(p.With, r.Name) {
+			omitted := p.omitted
 			if err := p.bring(r, recipe.Fact{}, "--with "+r.Name); err != nil {
 				return err
 			}
-			if d := p.by[r.Name]; !d.Added && len(r.Add) > 0 {
+			if d := p.by[r.Name]; !d.Added && len(r.Add) > 0 && p.omitted == omitted {
 				return &NothingError{r.Name, slices.Concat(r.Add, r.Programs)}
 			}
 		} else if !p.Auto {
@@ -282,9 +285,15 @@ func (p *pantry) addPath(name string, why rootfs.Reason, d *Decision, except []s
 	return nil
 }
 
-// take reports whether a path has not been taken yet, and takes it.
+// take reports whether a path has not been taken yet and is not excluded, and
+// takes it.
 func (p *pantry) take(name string) bool {
+	given := name
 	name = p.place(name)
+	if p.excluded.covers(given) || p.excluded.covers(name) {
+		p.omitted++
+		return false
+	}
 	if p.took[name] {
 		return false
 	}

@@ -244,3 +244,30 @@ func TestRecipesThatAreNot(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWhatIsExcludedIsNotBrought(t *testing.T) {
+	host := onDisk(t, pantry)
+	exclude := func(patterns ...string) (*plan.Plan, error) {
+		s := spec(t, "--bin tool --bin curl")
+		s.Recipes = plan.Recipes{Auto: true, Book: book(t, "about: nothing")}
+		s.Exclude = patterns
+		return plan.Make(t.Context(), host, s)
+	}
+	// Without the plug-in and the helper, nothing needs what they need.
+	p, err := exclude("plugin.so", "/lib/tool/helper", "/etc/ssl/**", "/usr/share/tool/sub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, below(listing(p), "/usr/share/tool", "/usr/lib/", "/etc/ssl"), `
+		/usr/lib/libown.so file 0755
+		/usr/lib/libtls.so file 0755
+		/usr/share/tool dir 0755
+		/usr/share/tool/data file 0644`)
+	if len(p.Notes) != 1 || !strings.Contains(p.Notes[0], "broken.so") {
+		t.Errorf("notes %q", p.Notes)
+	}
+	var needed *plan.ExcludeError
+	if _, err := exclude("libplug.so"); !errors.As(err, &needed) || needed.Entry.Path != "/usr/lib/libplug.so" {
+		t.Errorf("what a plug-in needs is left out: %v", err)
+	}
+}

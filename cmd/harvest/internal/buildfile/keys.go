@@ -25,6 +25,7 @@ const (
 	Pairs               // a mapping, or a list of NAME=VALUE
 	Command             // words, or a list of them
 	Path                // a file or folder of this machine
+	Paths               // a list of such
 	Image               // an archive or folder of this machine, or a name in a registry
 	Output              // a file of this machine, or TYPE and DEST
 	Folders             // a list of folders of the root
@@ -61,7 +62,7 @@ var keys = []Key{
 	{"exclude", "exclude", List, "what to leave out of files", `["*.bak", /usr/share/doc]`},
 	{"with", "with", List, "what programs need beside libraries, by the names of recipes", "[certs, tz]"},
 	{"without", "without", List, "what is not wanted of that", "[terminfo]"},
-	{"recipes", "recipes", Folders, "folders with recipes of your own", "[./recipes]"},
+	{"recipes", "recipes", Paths, "folders with recipes of your own", "[./recipes]"},
 	{"no_setuid", "no-setuid", Switch, "take setuid, setgid and capabilities from files", "true"},
 	{"layout", "layout", Text, "host: where the host has things; flat: in /bin and /lib64", "host"},
 	{"bare", "bare", Switch, "only programs, libraries and /dev", "true"},

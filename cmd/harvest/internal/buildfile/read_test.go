@@ -61,6 +61,7 @@ func TestAFileIsAnotherWayOfWritingFlags(t *testing.T) {
 		{"output: {file: '-'}", "--output -"},
 		{"-- sub/f --\nbinaries: [./a, b]\nroot: r\nfrom: base.tar\nfiles: [x]\nlibrary_path: [lib/..:$LIB]\noutput: {file: o}\n-- sub/base.tar --\n",
 			"--bin sub/a\n--bin b\n--root sub/r\n--from sub/base.tar\n--add sub/x\n--library-path sub/lib/..:$LIB\n--output sub/o"},
+		{"-- sub/f --\nrecipes: [own, /abs, ../up]\nroot: /other\n", "--recipes sub/own\n--recipes /abs\n--recipes up\n--root /other"},
 		{"from: debian:12", "--from debian:12"},
 		{"-- f --\nbinaries: [a]\ninclude: [g, sub/h]\n-- g --\nbinaries: [b]\ninclude: [sub/h]\n-- sub/h --\nbinaries: [./c]\n",
 			"--bin sub/c\n--bin b\n--bin a"},

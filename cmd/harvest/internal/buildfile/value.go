@@ -15,7 +15,7 @@ func (s section) value(k Key, n *yaml.Node) {
 	switch k.Form {
 	case Switch:
 		s.truth(k, n)
-	case List, Folders:
+	case List, Paths, Folders:
 		for element := range s.list(k.Path, n) {
 			s.scalar(k, element)
 		}
@@ -176,7 +176,7 @@ func (s section) newDir(k Key, n *yaml.Node, t map[string]string) {
 // own; exists says whether a base is a file.
 func (s Setting) Value(ownRoot bool, exists func(string) bool) string {
 	switch s.form {
-	case Path:
+	case Path, Paths:
 		return joined(s.dir, s.value)
 	case Image:
 		if file := joined(s.dir, s.value); s.value != Stdin && exists(file) {
