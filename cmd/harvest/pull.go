@@ -81,7 +81,10 @@ func pullRun(ctx context.Context, s streams, o *pullOptions) error {
 	if err != nil {
 		return err
 	}
-	img, end := ahead(ctx, c, img)
+	img, end, err := o.fetch(ctx, s, c, img, out)
+	if err != nil {
+		return err
+	}
 	defer end()
 	result := newPullSummary(o.name, img, out)
 	stage := func(dir string) error { return pack.Unpack(ctx, img, dir, pack.UnpackOptions{Limits: o.limits()}) }
@@ -100,21 +103,31 @@ func pullRun(ctx context.Context, s streams, o *pullOptions) error {
 	return err
 }
 
-// ahead has layers fetched several at a time if there are several, and a place to
-// keep them. What it returns at last must be called when they have been read.
-func ahead(ctx context.Context, c *registry.Client, img *pack.Image) (*pack.Image, func()) {
-	if len(img.Layers) < 2 {
-		return img, func() {}
+// fetch has layers come several at a time: all of them before a folder is made,
+// for which they are read more than once, and else while others are written. What
+// it returns must be called when they have been read.
+func (o *pullOptions) fetch(ctx context.Context, s streams, c *registry.Client, img *pack.Image, out destination) (*pack.Image, func(), error) {
+	all := out.Type == typeRootfs
+	if len(img.Layers) < 2 && !all {
+		return img, func() {}, nil
 	}
 	temp, err := nameless()
-	if err != nil { // then they come one after the other
-		return img, func() {}
+	if err != nil {
+		return nil, nil, err
 	}
-	here, end := c.Ahead(ctx, img, temp)
-	return here, func() {
+	if all {
+		defer startTransfer(s, o.quiet, "pulling", c)()
+		if img, err = c.Fetch(ctx, img, temp); err != nil {
+			temp.Close()
+			return nil, nil, err
+		}
+		return img, func() { temp.Close() }, nil
+	}
+	img, end := c.Ahead(ctx, img, temp)
+	return img, func() {
 		end()
 		temp.Close()
-	}
+	}, nil
 }
 
 // check returns where the image goes, and refuses what would go wrong only after

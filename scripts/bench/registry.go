@@ -16,8 +16,8 @@ import (
 // prepareRegistry moves an image of about 350 MB to Debian's docker-registry on loopback and back. What a push sends
 // is gone before the next.
 func prepareRegistry(ctx context.Context, s *setup) ([]contest, error) {
-	server, err := exec.LookPath("docker-registry")
-	if err != nil {
+	server, lerr := exec.LookPath("docker-registry")
+	if lerr != nil {
 		fmt.Fprintln(s.log, "bench: skipping registries: docker-registry is not installed (Debian: apt install docker-registry)")
 		return nil, nil
 	}

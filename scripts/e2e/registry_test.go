@@ -275,14 +275,14 @@ func (p *moodyProxy) fails(r *http.Request, odds int) bool {
 }
 
 func (p *moodyProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case p.fails(r, 6):
-		w.WriteHeader(http.StatusServiceUnavailable)
-	case p.fails(r, 6):
-		panic(http.ErrAbortHandler)
-	default:
+	if !p.fails(r, 3) {
 		p.ReverseProxy.ServeHTTP(w, r)
+		return
 	}
+	if rand.IntN(2) == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
 // A halfAnswer is an answer that breaks off.
@@ -338,6 +338,41 @@ func TestRegistryThatFailsAtRandomEndsComplete(t *testing.T) {
 	equal(t, "tags", w.run("harvest", "tags", moody+"/app"), "v1\n")
 	if proxy.failed.Load() < 3 {
 		t.Errorf("it failed but %d times", proxy.failed.Load())
+	}
+}
+
+func TestEachLayerIsPulledOnce(t *testing.T) {
+	w := newWork(t)
+	host := w.registry("")
+	for _, dir := range []string{"a", "b", "c"} {
+		w.run("mkdir", dir)
+		w.write(dir+"/"+dir, w.name+dir)
+	}
+	w.run("harvest", "pack", "a", "b", "c", "-o", "image.tar", "-q")
+	w.push("image.tar", host+"/plain:v1")
+	w.push("image.tar", host+"/small:v1", "--compress", "gzip")
+	var blobs atomic.Int32
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: host})
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/blobs/") {
+			blobs.Add(1)
+		}
+		proxy.ServeHTTP(rw, r)
+	}))
+	defer s.Close()
+	for _, name := range []string{"plain", "small"} {
+		for i, output := range [][]string{
+			{"-o", "archive.tar"}, {"-o", "type=oci"}, {"-o", "type=rootfs"}, {"-o", "docker.tar", "--format", "docker"}, {"-o", "v1.tar", "--format", "v1"},
+		} {
+			if strings.HasPrefix(output[1], "type=") {
+				output[1] += fmt.Sprintf(",dest=%s%d", name, i)
+			}
+			blobs.Store(0)
+			w.run("harvest", append([]string{"pull", s.Listener.Addr().String() + "/" + name + ":v1", "-q"}, output...)...)
+			if n := blobs.Load(); n != 4 {
+				t.Errorf("%s %s: %d requests for three layers and a config", name, strings.Join(output, " "), n)
+			}
+		}
 	}
 }
 
