@@ -53,12 +53,24 @@ var helpers = map[string]func(args []string) error{
 		_, _ = os.ReadFile("/data")
 		return nil
 	},
-	// setup opens a file, then executes cat.
-	"setup": func(args []string) error {
-		_, _ = os.ReadFile(args[0] + "/before")
-		cmd := exec.Command("/bin/cat", args[0]+"/after")
-		_ = cmd.Run()
-		return nil
+	// stop starts a process that stops itself, and lets it go on after a while.
+	"stop": func([]string) error {
+		cmd := exec.Command("/bin/sh", "-c", "kill -STOP $$; echo went on")
+		cmd.Stdout = os.Stdout
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		var status unix.WaitStatus
+		if _, err := unix.Wait4(cmd.Process.Pid, &status, unix.WUNTRACED, nil); err != nil || !status.Stopped() {
+			return fmt.Errorf("%w: %v", err, status)
+		}
+		for range 50 { // it had time enough to go on by itself
+			if err := exec.Command("/bin/true").Run(); err != nil {
+				return err
+			}
+		}
+		fmt.Println("is stopped")
+		return errors.Join(cmd.Process.Signal(unix.SIGCONT), cmd.Wait())
 	},
 	"socket": func(args []string) error {
 		c, err := net.Dial("unix", args[0])
@@ -191,7 +203,7 @@ func TestThreadsAreFollowedAndMayExecute(t *testing.T) {
 	for i := range 8 {
 		wantUses(t, log, map[string]string{fmt.Sprintf("%s/thread%d", dir, i): "missing"})
 	}
-	wantUses(t, log, map[string]string{dir + "/after": "missing"})
+	wantUses(t, log, map[string]string{dir + "/after": "missing", "/bin/sh": "executed"})
 	if log.ExitCode != 5 {
 		t.Errorf("exit code %d, want 5", log.ExitCode)
 	}
@@ -205,10 +217,7 @@ func TestDeathBySignalIsToldFromExit(t *testing.T) {
 }
 
 func TestStoppedProcessesStayStopped(t *testing.T) {
-	cmd := shell(t, `sh -c 'kill -STOP $$; echo went on' & p=$!
-		until grep -q '^State:.[tT]' /proc/$p/status; do kill -0 $p || exit 1; done
-		i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done
-		echo is stopped; kill -CONT $p; wait $p`)
+	cmd := command(t, "stop")
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	run(t, cmd, Options{})
@@ -311,10 +320,10 @@ func TestNamesAreThoseBelowTheProcessesOwnRoot(t *testing.T) {
 }
 
 func TestWhatPreparesIsLeftOut(t *testing.T) {
-	dir := t.TempDir()
-	log := run(t, command(t, "setup", dir), Options{Setup: true})
-	wantUses(t, log, map[string]string{dir + "/before": "", dir + "/after": "missing", "/bin/cat": "executed"})
-	if len(log.Programs) != 1 || log.Programs[0].Path != "/bin/cat" || log.Programs[0].Args[1] != dir+"/after" {
+	cmd := shell(t, `[ -e before ]; ([ -e before ]; :); cat after`)
+	log, dir := run(t, cmd, Options{Setup: true}), cmd.Dir
+	wantUses(t, log, map[string]string{dir + "/before": "", dir + "/after": "missing", "/bin/sh": ""})
+	if len(log.Programs) != 1 || log.Programs[0].Args[1] != "after" {
 		t.Errorf("programs %v", log.Programs)
 	}
 }
