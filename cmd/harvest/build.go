@@ -192,7 +192,7 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	if err != nil {
 		return err
 	}
-	if result.Checks, err = o.checks.run(ctx, host, p.Root, img.Config.ImageConfig, epoch); err != nil {
+	if result.Checks, err = o.checks.run(ctx, absentee{host, p.Root, p.Excluded}, img.Config.ImageConfig, epoch); err != nil {
 		return err
 	}
 	if !o.dryRun {

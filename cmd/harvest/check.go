@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/sandbox"
-	"github.com/harvest-oci/harvest/rootfs"
 )
 
 // checkOptions is the part of the command line that says which commands must
@@ -81,12 +80,12 @@ func (o *checkOptions) commands() ([][]string, error) {
 
 // run runs all checks in a root, as the config has commands run. The error is all
 // that have failed, with what they lack of the host.
-func (o *checkOptions) run(ctx context.Context, host *rootfs.Host, tree *rootfs.Tree, config v1.ImageConfig, latest time.Time) (_ []checkSummary, err error) {
+func (o *checkOptions) run(ctx context.Context, lacks absentee, config v1.ImageConfig, latest time.Time) (_ []checkSummary, err error) {
 	commands, err := o.commands()
 	if err != nil || len(commands) == 0 {
 		return nil, err
 	}
-	root, err := sandbox.Stage(ctx, tree, latest)
+	root, err := sandbox.Stage(ctx, lacks.tree, latest)
 	if err != nil {
 		return nil, fmt.Errorf("--check: %w", err)
 	}
@@ -100,7 +99,7 @@ func (o *checkOptions) run(ctx context.Context, host *rootfs.Host, tree *rootfs.
 		var check *checkFailedError
 		switch {
 		case errors.As(err, &check):
-			check.Missing = absentee{host, tree}.ofCheck(ctx, root, c, check, traceLimit(time.Since(start), o.timeout))
+			check.Missing = lacks.ofCheck(ctx, root, c, check, traceLimit(time.Since(start), o.timeout))
 			failed = append(failed, err)
 		case err != nil:
 			return nil, fmt.Errorf("--check %s: %w", o.checks[i], err)

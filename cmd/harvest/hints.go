@@ -172,7 +172,7 @@ func sandboxHint(err error) string {
 	case errors.As(err, &kernel):
 		return kernelHint(kernel)
 	case errors.As(err, &failed) && len(failed.Missing) > 0:
-		return "the flags beside what is missing ship it; nothing was written"
+		return "beside what is missing stands the flag that ships it, or leaves it out; nothing was written"
 	case errors.As(err, &failed):
 		return "nothing was written; leave the check out to see what there would be, and run it with harvest run --bin ... -- COMMAND"
 	}

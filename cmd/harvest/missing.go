@@ -40,6 +40,8 @@ const mostMissing = 12
 type absentee struct {
 	host *rootfs.Host
 	tree *rootfs.Tree // of the image
+
+	excluded func(name string) string // the pattern by which a path was left out, "" if by none; nil if there are none
 }
 
 // ofCheck returns what a check that has failed lacks. Tracing it is a help that
@@ -137,6 +139,11 @@ func (a absentee) flags(names []string) ([]missing, error) {
 // the folder that it is in, if the image lacks that and it is all one package's,
 // or several of the names are in it.
 func (a absentee) flag(name string, owners map[string]ownerdb.Owner, names []string) (flag, what string) {
+	if a.excluded != nil {
+		if pattern := a.excluded(name); pattern != "" {
+			return "--exclude " + pattern, "leaves it out"
+		}
+	}
 	info, err := a.host.Stat(name[1:])
 	switch {
 	case err != nil || info.IsDir():

@@ -49,7 +49,7 @@ func TestMissingFilesAreToldWithTheirFlags(t *testing.T) {
 		for name := range strings.FieldsSeq(test.asked) {
 			log.Accesses = append(log.Accesses, trace.Access{Path: name, Use: trace.Missing})
 		}
-		list, err := absentee{host, tree}.of(log)
+		list, err := absentee{host: host, tree: tree}.of(log)
 		if got := strings.Join(missingLines(list), "\n"); err != nil || got != test.want {
 			t.Errorf("%s:\ngot:\n%s\n%v\nwant:\n%s", test.asked, got, err, test.want)
 		}

@@ -133,6 +133,15 @@ func (e *ExcludeError) Error() string {
 	return fmt.Sprintf("--exclude %s: %s is needed (%s)", e.Pattern, e.Entry.Path, e.Entry.Why[0])
 }
 
+// Excluded returns the pattern of the Spec that leaves a rooted path out, "" if none
+// does.
+func (p *Plan) Excluded(name string) string {
+	if !p.excluded.covers(name) {
+		return ""
+	}
+	return p.excluded.pattern(name)
+}
+
 // mostExcludeErrors is how many paths are named that must not be left out.
 const mostExcludeErrors = 5
 

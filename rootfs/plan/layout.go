@@ -329,9 +329,13 @@ func (b *builder) add(in Input, src string, why rootfs.Reason) error {
 	return b.tree.AddHostAs(b.host, src, in.Dest, why)
 }
 
+// mostDangling is how many links that lead to nothing are named.
+const mostDangling = 5
+
 // dangling notes links of added folders that lead to nothing in the image
 // though they do on the host.
 func (b *builder) dangling() {
+	found := 0
 	for e := range b.tree.All() {
 		if e.Link == "" || e.Why[0].Kind != "added" {
 			continue
@@ -339,9 +343,15 @@ func (b *builder) dangling() {
 		if _, err := b.tree.Stat(e.Path[1:]); err == nil {
 			continue
 		}
-		if _, err := b.host.Stat(e.Source[1:]); err == nil {
+		if _, err := b.host.Stat(e.Source[1:]); err != nil {
+			continue
+		}
+		if found++; found <= mostDangling {
 			b.plan.Notes = append(b.plan.Notes, fmt.Sprintf(
 				"%s is a link to %s, which is not in the image; --add it too if it is wanted", e.Path, e.Link))
 		}
+	}
+	if more := found - mostDangling; more > 0 {
+		b.plan.Notes = append(b.plan.Notes, fmt.Sprintf("links to what is not in the image: %d more of what is added", more))
 	}
 }

@@ -91,10 +91,11 @@ type Plan struct {
 	Decisions []Decision        // what recipes brought, and what they would if that were wanted
 	Env       map[string]string // variables that recipes want the image to have, unless it sets them
 
-	host    *rootfs.Host
-	path    []string        // in which env looks
-	found   map[string]bool // what is in there of folders in which it finds something, in the image
-	brought []string        // paths in the image of the programs and libraries that recipes brought
+	host     *rootfs.Host
+	excluded *exclusion      // nil for nothing
+	path     []string        // in which env looks
+	found    map[string]bool // what is in there of folders in which it finds something, in the image
+	brought  []string        // paths in the image of the programs and libraries that recipes brought
 }
 
 // SearchPath is where a program that is given by its bare name is looked for.
@@ -125,6 +126,7 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	if b.excluded, err = newExclusion(host, spec.Exclude); err != nil {
 		return p, err
 	}
+	p.excluded = b.excluded
 	if err := b.provision(ctx); err != nil {
 		return p, err
 	}
