@@ -1,7 +1,9 @@
 package main
 
 import (
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/spf13/pflag"
@@ -43,3 +45,16 @@ func TestAFileCanSayWhatFlagsCan(t *testing.T) {
 
 // oneValue are the forms of flags that are given once.
 var oneValue = []buildfile.Form{buildfile.Text, buildfile.Switch, buildfile.Command, buildfile.Path, buildfile.Image, buildfile.Output}
+
+func TestTheDocumentationHasAllKeys(t *testing.T) {
+	text, err := os.ReadFile("../../docs/file.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range buildfile.Keys() {
+		last := k.Path[strings.LastIndexByte(k.Path, '.')+1:]
+		if !strings.Contains(string(text), "`"+k.Path+"`") && !strings.Contains(string(text), "`."+last+"`") {
+			t.Errorf("docs/file.md does not have %s", k.Path)
+		}
+	}
+}
