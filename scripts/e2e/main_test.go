@@ -64,6 +64,8 @@ var probes = map[string][]string{
 	"ctr":    {"ctr", "version"},
 	"skopeo": {"skopeo", "--version"},
 	"umoci":  {"umoci", "--version"},
+	// harvest run, where the kernel allows it:
+	"sandbox": {"harvest", "run", "--bin", "bash", "--", "bash", "-c", "exit 0"},
 }
 
 // need skips the test where one of the consumers does not answer.

@@ -21,7 +21,6 @@ var devLinks = map[string]string{
 	"stdout": "/proc/self/fd/1",
 	"stderr": "/proc/self/fd/2",
 	"ptmx":   "pts/ptmx",
-	"core":   "/proc/kcore",
 }
 
 // Paths that tell of the host or change it: docker's lists.
@@ -195,6 +194,11 @@ func makeDev(devices map[string]int) error {
 			return err
 		}
 	}
+	if _, err := os.Lstat("/proc/kcore"); err == nil {
+		if err := os.Symlink("/proc/kcore", "/dev/core"); err != nil {
+			return err
+		}
+	}
 	for name, to := range devLinks {
 		if err := os.Symlink(to, "/dev/"+name); err != nil {
 			return err
@@ -202,6 +206,10 @@ func makeDev(devices map[string]int) error {
 	}
 	shm := mountpoint{"/dev/shm", "tmpfs", "mode=1777,size=65536k", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC}
 	if err := shm.mount(); err != nil {
+		return err
+	}
+	queues := mountpoint{"/dev/mqueue", "mqueue", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC}
+	if err := queues.mount(); err != nil && !errors.Is(err, unix.ENODEV) {
 		return err
 	}
 	pts := mountpoint{"/dev/pts", "devpts", "newinstance,ptmxmode=0666,mode=0620,gid=5", unix.MS_NOSUID | unix.MS_NOEXEC}

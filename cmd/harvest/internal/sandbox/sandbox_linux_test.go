@@ -75,7 +75,7 @@ func stage(t *testing.T, entries ...*rootfs.Entry) *sandbox.Root {
 	}
 	tree := &rootfs.Tree{}
 	list := append([]*rootfs.Entry{rootfs.File("/bin/busybox", 0o755, data)}, entries...)
-	for _, applet := range strings.Fields("sh cat cut id ls grep mkdir sleep setsid chmod env pwd touch tty") {
+	for _, applet := range strings.Fields("sh cat cut id ls grep mkdir sleep setsid chmod env pwd touch tty readlink") {
 		list = append(list, rootfs.Symlink(path.Join("/bin", applet), "busybox"))
 	}
 	for _, e := range list {
@@ -122,7 +122,7 @@ func TestCommandSeesWhatItSeesInAContainer(t *testing.T) {
 		{"the root alone", "ls /", "bin\ndev\netc\nproc\nsys"},
 		{"its own processes", "set -- /proc/[0-9]*; echo $#", "2"},
 		{"a loopback interface", "cut -d: -f1 /proc/net/dev | grep -v '|'; cat /sys/class/net/lo/flags", "lo\n0x9"},
-		{"engines' devices", "ls /dev", "core\nfd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero"},
+		{"engines' devices", "ls /dev | grep -v -e core -e mqueue", "fd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero"},
 		{"no descriptors of ours", "set -- /proc/self/fd/*; echo $*", "/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3"}, // the last is of the folder itself
 		{"an environment of its own", "env | grep -v -e SHLVL -e PWD", "HOSTNAME=harvest\nHOME=/root\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
 		{"engines' files", "cat /etc/hostname /etc/hosts", "harvest\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\tharvest"},
@@ -207,7 +207,7 @@ func TestCommandRunsAsItIsTold(t *testing.T) {
 // A setuid program and one with a capability get what they would in a container,
 // also where an ordinary user runs them who has ranges.
 func TestPrivilegesComeWithPrograms(t *testing.T) {
-	need(t, "root", os.Geteuid() == 0)
+	need(t, "root", os.Geteuid() == 0 || os.Getenv(withRanges) != "")
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
@@ -407,9 +407,57 @@ func TestWithoutUserNamespaces(t *testing.T) {
 	}
 }
 
-// TestAsOrdinaryUser runs the other tests as one: with a user of its own alone.
+func TestNetworkIsTheHostsIfAskedFor(t *testing.T) {
+	r := stage(t)
+	ours, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := shell("readlink /proc/self/ns/net; touch /sys/x")
+	for _, host := range []bool{true, false} {
+		c.Network = host
+		got, _ := run(t, r, c)
+		if theirs, rest, _ := strings.Cut(got, "\n"); theirs == ours != host || rest != "touch: /sys/x: Read-only file system" {
+			t.Errorf("Network %t: got %s, ours is %s", host, got, ours)
+		}
+	}
+}
+
+// withRanges is set where an ordinary user runs the tests who has ranges of IDs.
+const withRanges = "TEST_WITH_RANGES"
+
+// TestAsOrdinaryUser runs the other tests as one: with a user of its own alone,
+// and with the ranges that newuidmap maps.
 func TestAsOrdinaryUser(t *testing.T) {
 	need(t, "root", os.Geteuid() == 0)
+	t.Run("one user", func(t *testing.T) {
+		program := forAll(t)
+		cmd := exec.Command(program, "-test.short", "-test.v")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		cmd.Dir = filepath.Dir(program)
+		testAs(t, cmd, 8)
+	})
+	t.Run("ranges", func(t *testing.T) {
+		for _, tool := range []string{"newuidmap", "newgidmap", "unshare", "setpriv"} {
+			_, err := exec.LookPath(tool)
+			need(t, tool, err == nil)
+		}
+		program := forAll(t)
+		dir := filepath.Dir(program)
+		write(t, filepath.Join(dir, "passwd"), "root:x:0:0::/root:/bin/sh\nranger:x:4242:4242::/:/bin/sh\n")
+		write(t, filepath.Join(dir, "ranges"), "ranger:300000:65536\n")
+		cmd := exec.Command("unshare", "-m", "sh", "-ec", `
+			mount --bind passwd /etc/passwd
+			for f in /etc/subuid /etc/subgid; do touch $f; mount --bind ranges $f; done
+			exec setpriv --reuid 4242 --regid 4242 --clear-groups "$0" -test.short -test.v`, program)
+		cmd.Dir, cmd.Env = dir, []string{withRanges + "=yes"}
+		testAs(t, cmd, 9)
+	})
+}
+
+// forAll copies this program to where everybody may run it.
+func forAll(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
@@ -419,12 +467,16 @@ func TestAsOrdinaryUser(t *testing.T) {
 	if err := errors.Join(os.WriteFile(program, self, 0o755), os.Chmod(dir, 0o777), os.Chmod(filepath.Dir(dir), 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "-test.short", "-test.v")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "HARVEST_REQUIRE="+strings.ReplaceAll(os.Getenv("HARVEST_REQUIRE"), "root", ""))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	if out, err := cmd.CombinedOutput(); err != nil || bytes.Count(out, []byte("--- PASS: Test")) < 6 {
-		t.Errorf("%v\n%s", err, out)
+	return program
+}
+
+// testAs runs this program's tests as another user, of which a number must pass.
+func testAs(t *testing.T, cmd *exec.Cmd, passing int) {
+	t.Helper()
+	cmd.Env = append(append(os.Environ(), cmd.Env...), "TMPDIR="+cmd.Dir, "HARVEST_REQUIRE="+strings.ReplaceAll(os.Getenv("HARVEST_REQUIRE"), "root", ""))
+	out, err := cmd.CombinedOutput()
+	if passed := bytes.Count(out, []byte("\n--- PASS: Test")); err != nil || passed < passing {
+		t.Errorf("%v, %d passed\n%s", err, passed, out)
 	}
 }
 
