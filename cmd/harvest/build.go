@@ -98,8 +98,8 @@ podman, containerd and skopeo load.`,
 // said, it runs first.
 func (o *imageOptions) addConfigFlags(cmd *cobra.Command, first string) {
 	f := cmd.Flags()
-	f.StringVar(&o.entrypoint, "entrypoint", "", "`COMMAND`: what runs, words or a JSON array (default: "+first+")")
-	f.StringVar(&o.cmd, "cmd", "", "`ARGUMENTS`: what it gets unless docker run has others, words or a JSON array")
+	f.StringVar(&o.entrypoint, "entrypoint", "", "`COMMAND`: what runs, words, quoted as in a shell, or a JSON array (default: "+first+")")
+	f.StringVar(&o.cmd, "cmd", "", "`ARGUMENTS`: what it gets unless docker run has others, words, quoted as in a shell, or a JSON array")
 	f.StringArrayVarP(&o.env, "env", "e", nil, "`NAME=VALUE`: a variable of its environment (repeatable)")
 	f.StringVarP(&o.workdir, "workdir", "w", "", "`DIR`: where it starts (default /)")
 	f.StringVarP(&o.user, "user", "u", "", "`USER[:GROUP]`: who it runs as (default root)")
@@ -192,7 +192,7 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	if err != nil {
 		return err
 	}
-	if result.Checks, err = o.checks.run(ctx, absentee{host, p.Root, p.Excluded}, img.Config.ImageConfig, epoch); err != nil {
+	if result.Checks, err = o.checks.run(ctx, o.absentee(host, p), img.Config.ImageConfig, epoch); err != nil {
 		return err
 	}
 	if !o.dryRun {

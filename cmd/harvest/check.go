@@ -23,7 +23,7 @@ type checkOptions struct {
 
 func (o *checkOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVar(&o.checks, "check", nil, "`COMMAND`: what must succeed in the image, or none is written: words or a JSON array, run as harvest run does, in the place of the entrypoint (repeatable)")
+	f.StringArrayVar(&o.checks, "check", nil, "`COMMAND`: what must succeed in the image, or none is written: words, quoted as in a shell, or a JSON array, run as harvest run does, in the place of the entrypoint (repeatable)")
 	f.DurationVar(&o.timeout, "check-timeout", time.Minute, "`TIME`: how long each check may take, as in 30s (default 1m)")
 	group(f, "What it must do")
 	completeWords(cmd, "check")

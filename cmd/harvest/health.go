@@ -29,7 +29,7 @@ type healthOptions struct {
 }
 
 func (o *healthOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.test, "healthcheck", "", "`COMMAND`: what tells whether a container is well, words or a JSON array; CMD-SHELL LINE for a line of the shell; NONE for no check, where a base has one")
+	f.StringVar(&o.test, "healthcheck", "", "`COMMAND`: what tells whether a container is well, words, quoted as in a shell, or a JSON array; CMD-SHELL LINE for a line of the shell; NONE for no check, where a base has one")
 	f.DurationVar(&o.interval, "health-interval", 0, "`TIME`: between two checks (default 30s)")
 	f.DurationVar(&o.timeout, "health-timeout", 0, "`TIME`: after which a check has failed (default 30s)")
 	f.DurationVar(&o.startPeriod, "health-start-period", 0, "`TIME`: from the start, in which failures do not count (default none)")

@@ -33,7 +33,7 @@ var sentinelHints = []struct {
 	{errNoSource, "name an archive, a folder, - for stdin, ARCHIVE:NAME for one image of several, or NAME:TAG in a registry"},
 	{errIsImage, "harvest unpack makes a folder of it; --from puts programs upon it"},
 	{errPositional, "programs are named with --bin, once for each; harvest --help lists the verbs"},
-	{errQuotes, `a JSON array keeps words together: ["-c", "echo hello"]`},
+	{errQuotes, `a JSON array takes words as they are: ["-c", "it's"]`},
 	{errNotInImage, "--bin ships a program or a script, --add any other file"},
 	{errEpoch, "unset it, or give it as date +%s does"},
 	{errNoMatch, "quote patterns, or the shell takes them; * stands for no slash, and they are matched below --root"},

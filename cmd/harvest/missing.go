@@ -42,6 +42,8 @@ type absentee struct {
 	tree *rootfs.Tree // of the image
 
 	excluded func(name string) string // the pattern by which a path was left out, "" if by none; nil if there are none
+	recipe   func(name string) string // the recipe that brings a path, "" if none does; nil if there are none
+	without  []string                 // recipes that were not wanted
 }
 
 // ofCheck returns what a check that has failed lacks. Tracing it is a help that
@@ -142,6 +144,14 @@ func (a absentee) flag(name string, owners map[string]ownerdb.Owner, names []str
 	if a.excluded != nil {
 		if pattern := a.excluded(name); pattern != "" {
 			return "--exclude " + pattern, "leaves it out"
+		}
+	}
+	if a.recipe != nil {
+		switch recipe := a.recipe(name); {
+		case slices.Contains(a.without, recipe):
+			return "--without " + recipe, "leaves it out"
+		case recipe != "":
+			return "--with", recipe
 		}
 	}
 	info, err := a.host.Stat(name[1:])

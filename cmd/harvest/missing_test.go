@@ -19,7 +19,7 @@ func TestMissingFilesAreToldWithTheirFlags(t *testing.T) {
 		"usr/share/vim/vim90/defaults.vim": "", "usr/share/vim/vim90/filetype.vim": "", "usr/share/vim/vimrc": "",
 		"usr/lib/lang/a.py": "", "usr/lib/lang/b.py": "", "usr/lib/lang/c/d.py": "",
 		"usr/bin/tool": "", "opt/app/bin/helper": "", "etc/app.conf": "", "etc/shadow": "secret", "root/.toolrc": "", "tmp/x": "",
-		"usr/lib/glibc-hwcaps/x86-64-v3/lib.so": "", "etc/shared/one": "", "etc/shared/two": "",
+		"usr/lib/glibc-hwcaps/x86-64-v3/lib.so": "", "etc/shared/one": "", "etc/zones/here": "", "etc/certs/all": "", "etc/shared/two": "",
 		"var/lib/dpkg/status": "Package: vim-runtime\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n" +
 			"Package: vim-common\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n",
 		"var/lib/dpkg/info/vim-runtime.list": "/.\n/usr\n/usr/share\n/usr/share/vim\n/usr/share/vim/vim90\n/usr/share/vim/vim90/defaults.vim\n",
@@ -39,6 +39,7 @@ func TestMissingFilesAreToldWithTheirFlags(t *testing.T) {
 		{"/usr/lib/lang/a.py", "missing /usr/lib/lang/a.py: --add /usr/lib/lang/a.py"},
 		{"/usr/bin/tool /opt/app/bin/helper", "missing /usr/bin/tool: --bin /usr/bin/tool\nmissing /opt/app/bin/helper: --bin /opt/app/bin/helper"},
 		{"/etc/app.conf", "missing /etc/app.conf: --add /etc/app.conf"},
+		{"/etc/zones/here /etc/certs/all", "missing /etc/zones/here: --with zones\nmissing /etc/certs/all: --without certs leaves it out"},
 		{"/none /etc/none", ""},                        // the host has neither
 		{"/lib/there.so", ""},                          // the image has it
 		{"/etc/shadow /root/.toolrc", ""},              // nobody's business
@@ -49,7 +50,10 @@ func TestMissingFilesAreToldWithTheirFlags(t *testing.T) {
 		for name := range strings.FieldsSeq(test.asked) {
 			log.Accesses = append(log.Accesses, trace.Access{Path: name, Use: trace.Missing})
 		}
-		list, err := absentee{host: host, tree: tree}.of(log)
+		recipe := func(name string) string {
+			return map[string]string{"/etc/zones/here": "zones", "/etc/certs/all": "certs"}[name]
+		}
+		list, err := absentee{host: host, tree: tree, recipe: recipe, without: []string{"certs"}}.of(log)
 		if got := strings.Join(missingLines(list), "\n"); err != nil || got != test.want {
 			t.Errorf("%s:\ngot:\n%s\n%v\nwant:\n%s", test.asked, got, err, test.want)
 		}

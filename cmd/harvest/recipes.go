@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/harvest-oci/harvest/rootfs"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 	"github.com/harvest-oci/harvest/rootfs/recipe"
 )
@@ -69,6 +70,21 @@ func (s *selection) book() (*recipe.Book, error) {
 		dirs = append(dirs, os.DirFS(dir))
 	}
 	return recipe.Read(dirs...)
+}
+
+// absentee returns who finds out what an image lacks, and which flag ships it.
+func (s *selection) absentee(host *rootfs.Host, p *plan.Plan) absentee {
+	a := absentee{host: host, tree: p.Root, excluded: p.Excluded, without: s.without}
+	if book, err := s.book(); err == nil {
+		folders := []string{"/lib/*", "/lib", "/lib64", "/usr/lib/*", "/usr/lib", "/usr/lib64"}
+		a.recipe = func(name string) string {
+			if r := book.Bringing(name, folders); r != nil {
+				return r.Name
+			}
+			return ""
+		}
+	}
+	return a
 }
 
 // completeRecipes completes a flag to names of recipes and some more.

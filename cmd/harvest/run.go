@@ -82,7 +82,7 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	f.SetInterspersed(false) // as docker run: what comes after the image is the command's
 	f.SortFlags = false
 	b := &o.build
-	f.StringVar(&b.entrypoint, "entrypoint", "", "`COMMAND`: what runs instead of the image's, words or a JSON array")
+	f.StringVar(&b.entrypoint, "entrypoint", "", "`COMMAND`: what runs instead of the image's, words, quoted as in a shell, or a JSON array")
 	f.StringArrayVarP(&b.env, "env", "e", nil, "`NAME[=VALUE]`: a variable of its environment, without a value as it is here (repeatable)")
 	f.StringVarP(&b.workdir, "workdir", "w", "", "`DIR`: where it starts")
 	f.StringVarP(&b.user, "user", "u", "", "`USER[:GROUP]`: who it runs as")

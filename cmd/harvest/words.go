@@ -5,18 +5,21 @@ import (
 	"errors"
 	"io"
 	"strings"
+
+	"github.com/kballard/go-shellquote"
 )
 
-var errQuotes = errors.New("quotes mean nothing between words")
+var errQuotes = errors.New("a quote or a backslash has no end")
 
-// words reads a command: a JSON array, or words between blanks. Quotes, which
-// only a shell would understand, are refused.
+// words reads a command: a JSON array, or words between blanks with quotes and
+// backslashes as in sh(1). Nothing is expanded: it is no shell that runs it.
 func words(flag, s string) ([]string, error) {
 	if !strings.HasPrefix(strings.TrimSpace(s), "[") {
-		if strings.ContainsAny(s, "\"'") {
+		list, err := shellquote.Split(s)
+		if err != nil {
 			return nil, usagef("%s %s: %w", flag, s, errQuotes)
 		}
-		return strings.Fields(s), nil
+		return list, nil
 	}
 	var list []string
 	if err := json.Unmarshal([]byte(s), &list); err != nil {

@@ -158,14 +158,10 @@ func (b *Book) Symbols() []string {
 // a clue or what a recipe adds. Such a path in a program means no more than the
 // recipe says. {lib} stands for each of the given folders.
 func (b *Book) Covers(name string, libraries []string) bool {
+	if b.Bringing(name, libraries) != nil {
+		return true
+	}
 	for _, r := range b.Recipes {
-		for _, add := range r.Add {
-			for _, pattern := range Expand(add, Fact{}, libraries) {
-				if Match(pattern, name) {
-					return true
-				}
-			}
-		}
 		for _, c := range slices.Concat(r.When, r.Maybe) {
 			if ok, _ := path.Match(c.Pattern, name); c.Kind == Path && ok {
 				return true
@@ -173,4 +169,19 @@ func (b *Book) Covers(name string, libraries []string) bool {
 		}
 	}
 	return false
+}
+
+// Bringing returns the first recipe that adds a path or a folder above it, nil if
+// none does. {lib} stands for each of the given folders, which may be patterns.
+func (b *Book) Bringing(name string, libraries []string) *Recipe {
+	for _, r := range b.Recipes {
+		for _, add := range r.Add {
+			for _, pattern := range Expand(add, Fact{}, libraries) {
+				if Match(pattern, name) {
+					return r
+				}
+			}
+		}
+	}
+	return nil
 }
