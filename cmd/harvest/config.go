@@ -15,6 +15,7 @@ import (
 
 	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/rootfs/plan"
+	"github.com/harvest-oci/harvest/rootfs/plan/lint"
 )
 
 var errNotInImage = errors.New("is not in the image")
@@ -29,7 +30,9 @@ func (o *buildOptions) config(p *plan.Plan, base *base) (pack.Config, error) {
 		c.Env = slices.Clone(c.Env)
 		c.Labels, c.ExposedPorts, c.Volumes = maps.Clone(c.Labels), maps.Clone(c.ExposedPorts), maps.Clone(c.Volumes)
 	}
-	c.Env = setEnv(c.Env, "PATH", "PATH="+programPath(lookupEnv(c.Env, "PATH"), p.Path()))
+	if dirs, all := base.path(), programPath(base.path(), p.Path()); !slices.Equal(dirs, all) {
+		c.Env = setEnv(c.Env, "PATH", "PATH="+strings.Join(all, ":"))
+	}
 	if len(c.Entrypoint) == 0 && len(c.Cmd) == 0 {
 		c.Entrypoint = p.Programs[:1:1]
 	}
@@ -148,7 +151,7 @@ func checkEntrypoint(root fs.FS, c pack.Config) error {
 func checkCommand(root fs.FS, c pack.Config, flag, name string) error {
 	dirs := []string{""}
 	if !strings.Contains(name, "/") {
-		dirs = strings.Split(lookupEnv(c.Env, "PATH"), ":")
+		dirs = searchPath(c.Env)
 	}
 	for _, dir := range dirs {
 		file := path.Join("/", c.WorkingDir, dir, name)
@@ -164,26 +167,38 @@ func checkCommand(root fs.FS, c pack.Config, flag, name string) error {
 
 // programPath returns the search path of a base, if there is one, with those of
 // other folders that it lacks, each once, in order.
-func programPath(base string, folders []string) string {
-	dirs := splitPath(base)
+func programPath(base, folders []string) []string {
+	dirs := slices.Clone(base)
 	for _, dir := range folders {
 		if !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
 	}
-	return strings.Join(dirs, ":")
+	return dirs
 }
 
-func splitPath(list string) []string {
-	return strings.FieldsFunc(list, func(c rune) bool { return c == ':' })
+// path returns the folders in which a base's programs are looked up by their
+// names; none without a base.
+func (b *base) path() []string {
+	if b == nil {
+		return nil
+	}
+	return slices.DeleteFunc(searchPath(b.Config.Env), func(dir string) bool { return dir == "" })
+}
+
+// searchPath returns the folders of PATH, or where an image does not set it, those
+// that engines set.
+func searchPath(env []string) []string {
+	if list := lookupEnv(env, "PATH"); list != "" {
+		return strings.Split(list, ":")
+	}
+	return slices.Clone(lint.DefaultPath)
 }
 
 // setPath tells a spec of the PATH that the image will have: what -e says, else
 // the base's with more.
 func (s *selection) setPath(spec *plan.Spec, env []string, base *base) {
-	if base != nil {
-		spec.Path = splitPath(lookupEnv(base.Config.Env, "PATH"))
-	}
+	spec.Path = base.path()
 	for _, e := range env {
 		if value, ok := strings.CutPrefix(e, "PATH="); ok {
 			spec.Path, spec.PathIsSet = strings.Split(value, ":"), true

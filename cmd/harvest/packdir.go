@@ -305,9 +305,6 @@ func (o *packOptions) image(ctx context.Context, p *packed, tags []string, epoch
 // which reads them.
 func (p *packed) checkEntrypoint(ctx context.Context, img *pack.Image) error {
 	c := img.Config
-	if lookupEnv(c.Env, "PATH") == "" {
-		c.Env = append(slices.Clip(c.Env), "PATH="+defaultPath) // as engines do
-	}
 	for _, t := range p.trees {
 		if checkEntrypoint(t, c) == nil {
 			return nil
@@ -326,9 +323,6 @@ func (p *packed) checkEntrypoint(ctx context.Context, img *pack.Image) error {
 	}
 	return errors.Join(missing, whole.Close())
 }
-
-// defaultPath is the PATH of a container whose image has none.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // platform returns what the entrypoint, or else the first program that there is,
 // is for.

@@ -369,7 +369,7 @@ func (t *openTree) named() (programs []string, where string) {
 		if len(words) == 0 {
 			continue
 		}
-		for _, dir := range append([]string{""}, strings.Split(lookupEnv(c.Env, "PATH"), ":")...) {
+		for _, dir := range append([]string{""}, searchPath(c.Env)...) {
 			name := path.Join("/", dir, words[0])
 			if info, err := t.Stat(name[1:]); err == nil && info.Mode().IsRegular() {
 				return []string{name}, configName
