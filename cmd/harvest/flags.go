@@ -134,6 +134,7 @@ const (
 	dueToFlat due = iota // --layout flat
 	dueToDST             // another place of a program
 	dueToAdd             // a file that is taken for a library
+	dueToEnv             // -e LD_LIBRARY_PATH
 )
 
 // plan makes the plan that the flags ask for, upon a base unless that is nil, of an
@@ -145,14 +146,12 @@ func (s *selection) plan(ctx context.Context, user string, env []string, base *b
 	}
 	spec.User = user
 	s.setPath(&spec, env, base)
+	setLibraryPath(&spec, env, base)
 	if spec.Recipes, err = s.cookbook(env); err != nil {
 		return nil, err
 	}
 	if base != nil {
 		spec.Base = base.files.Tree
-		if dirs := lookupEnv(base.Config.Env, "LD_LIBRARY_PATH"); dirs != "" {
-			spec.BasePath = []string{dirs}
-		}
 		spec.User = cmp.Or(user, base.Config.User)
 	}
 	host, err := s.host()
@@ -179,13 +178,18 @@ func (s *selection) plan(ctx context.Context, user string, env []string, base *b
 // blame returns an error with what it is due to, if that can be told.
 func blame(spec plan.Spec, err error) error {
 	var law *plan.LawError
+	var disturb *plan.DisturbError
 	var conflict *rootfs.ConflictError
 	switch {
+	case errors.As(err, &disturb) && inLibraryPath(spec, disturb.Violations):
+		return &dueError{err, dueToEnv}
 	case errors.As(err, &law) && spec.Layout == plan.Flat,
 		errors.As(err, &conflict) && spec.Layout == plan.Flat && isLibrary(conflict.Want):
 		return &dueError{err, dueToFlat}
 	case law == nil:
 		return err
+	case inLibraryPath(spec, law.Violations):
+		return &dueError{err, dueToEnv}
 	}
 	for _, v := range law.Violations {
 		switch {

@@ -143,10 +143,10 @@ func planHint(verb *cobra.Command, err error) string {
 		return notELFHint(verb, err)
 	case errors.As(err, &base):
 		return "a base with the same version of it, such as one of this system's own release, has no need of another; nor has a static program"
-	case errors.As(err, &disturb):
-		return "give the file a place where only its own program looks, take it from a root with the same version as the base, or link the program statically"
 	case errors.As(err, &due):
 		return due.to.hint()
+	case errors.As(err, &disturb):
+		return "give the file a place where only its own program looks, take it from a root with the same version as the base, or link the program statically"
 	case errors.As(err, &conflict):
 		return "give one of them another place with SRC:DST"
 	case errors.As(err, &access):
@@ -234,6 +234,8 @@ func (d due) hint() string {
 		return "a program that looks beside itself ($ORIGIN) needs its own place: leave :DST out"
 	case dueToAdd:
 		return "--add ships the other file: leave it out, or give it another place with SRC:DST"
+	case dueToEnv:
+		return "-e LD_LIBRARY_PATH has loaders look there first: leave it out; libraries that --library-path finds are found in the image without it"
 	}
 	panic("BUG: an error that is due to nothing")
 }

@@ -2,12 +2,47 @@ package main
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/harvest-oci/harvest/rootfs"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
+
+// libraryPathName is the variable by which loaders are told where to look first.
+const libraryPathName = "LD_LIBRARY_PATH"
+
+// loaderPath returns the library path of an environment.
+func loaderPath(env []string) []string {
+	if dirs := lookupEnv(env, libraryPathName); dirs != "" {
+		return []string{dirs}
+	}
+	return nil
+}
+
+// setLibraryPath tells a spec of the LD_LIBRARY_PATH that the image will have: what
+// -e says, else the base's.
+func setLibraryPath(spec *plan.Spec, env []string, base *base) {
+	if base != nil {
+		spec.BasePath = loaderPath(base.Config.Env)
+		spec.ImagePath = spec.BasePath
+	}
+	for _, e := range env {
+		if strings.HasPrefix(e, libraryPathName+"=") {
+			spec.ImagePath = loaderPath([]string{e})
+		}
+	}
+}
+
+// inLibraryPath reports whether a file that would wrongly answer is in a folder
+// that -e has loaders look into first.
+func inLibraryPath(spec plan.Spec, list []plan.Violation) bool {
+	dirs := strings.FieldsFunc(strings.Join(spec.ImagePath, ":"), func(c rune) bool { return c == ':' || c == ';' })
+	return !slices.Equal(spec.BasePath, spec.ImagePath) && slices.ContainsFunc(list, func(v plan.Violation) bool {
+		return v.Image != "" && slices.ContainsFunc(dirs, func(dir string) bool { return path.Dir(v.Image) == path.Clean(dir) })
+	})
+}
 
 // libraryDirs splits the library path as the loader splits LD_LIBRARY_PATH.
 func (s *selection) libraryDirs() ([]string, error) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
@@ -102,12 +101,8 @@ func lintRoot(t *rootfs.Tree, img *pack.Image) lint.Root {
 	}
 	root.WorkingDir = c.WorkingDir
 	root.Platform = platformOf(&v1.Platform{OS: img.OS, Architecture: img.Architecture, Variant: img.Variant})
-	if path := lookupEnv(c.Env, "PATH"); path != "" {
-		root.Path = strings.Split(path, ":")
-	}
-	if path := lookupEnv(c.Env, "LD_LIBRARY_PATH"); path != "" {
-		root.LibraryPath = []string{path}
-	}
+	root.Path = searchPath(c.Env)
+	root.LibraryPath = loaderPath(c.Env)
 	return root
 }
 

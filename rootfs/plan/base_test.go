@@ -283,7 +283,7 @@ func (unreadable) Open() (fs.File, error) { return nil, fs.ErrPermission }
 // The library path that a base sets is what programs upon it have, too.
 func TestTheLibraryPathOfTheBaseIsPartOfTheLaw(t *testing.T) {
 	s := spec(t, "--bin bash")
-	s.Base, s.BasePath = &rootfs.Tree{}, []string{"/opt/lib"}
+	s.Base, s.BasePath, s.ImagePath = &rootfs.Tree{}, []string{"/opt/lib"}, []string{"/opt/lib"}
 	base := splitBase + "/opt/lib/libtinfo.so.6 elf soname=libtinfo.so.6 text=other needed=libc.so.6\n"
 	if err := s.Base.AddHostTree(onDisk(t, base), "/", "/", rootfs.Reason{Kind: "added"}); err != nil {
 		t.Fatal(err)
@@ -293,6 +293,39 @@ func TestTheLibraryPathOfTheBaseIsPartOfTheLaw(t *testing.T) {
 		t.Fatal("no error")
 	}
 	same(t, err.Error(), "in the image /usr/bin/bash would load /opt/lib/libtinfo.so.6 as libtinfo.so.6 instead of the host's /lib/gnu/libtinfo.so.6")
+}
+
+// A library path that the image gets counts for programs that come, and for those
+// of a base, which had another.
+func TestTheLibraryPathOfTheImageIsPartOfTheLaw(t *testing.T) {
+	const other = "/opt/lib/libtinfo.so.6 elf soname=libtinfo.so.6 text=other needed=libc.so.6\n"
+	const more = "/bin/sh elf interp=/lib64/ld.so needed=libtinfo.so.6\n/lib/gnu/libtinfo.so.6 elf soname=libtinfo.so.6\n"
+	for _, test := range []struct{ name, base, line, was, is, want string }{
+		{"of a program", "", "--bin bash --add /opt/lib", "", "/opt/lib",
+			"in the image /usr/bin/bash would load /opt/lib/libtinfo.so.6 as libtinfo.so.6 instead of the host's /lib/gnu/libtinfo.so.6"},
+		{"of the base's, when it comes", splitBase + more + other, "--bin init", "", "/opt/lib",
+			"the base's /bin/sh finds libtinfo.so.6 as /lib/gnu/libtinfo.so.6, and would then find /opt/lib/libtinfo.so.6"},
+		{"of the base's, when it goes", splitBase + more + other, "--bin init", "/opt/lib", "",
+			"the base's /bin/sh finds libtinfo.so.6 as /opt/lib/libtinfo.so.6, and would then find /lib/gnu/libtinfo.so.6"},
+		{"a folder of nothing", splitBase + more, "--bin init", "", "/opt/lib", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := spec(t, test.line)
+			if test.base != "" {
+				s.Base = &rootfs.Tree{}
+				if err := s.Base.AddHostTree(onDisk(t, test.base), "/", "/", rootfs.Reason{Kind: "added"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.BasePath, s.ImagePath = strings.Fields(test.was), strings.Fields(test.is)
+			_, err := plan.Make(context.Background(), onDisk(t, merged+other), s)
+			got := ""
+			if err != nil {
+				got = err.Error()
+			}
+			same(t, got, test.want)
+		})
+	}
 }
 
 func TestPreloadedLibrariesAreNoted(t *testing.T) {

@@ -55,7 +55,8 @@ func (e *DisturbError) Error() string {
 
 // checkBase makes sure that programs and libraries of the base find what they
 // did, on every processor for which the tree has libraries of its own. Nothing is
-// read of the base unless something that a loader looks at is put upon it.
+// read of the base unless something that a loader looks at is put upon it, or it
+// gets another LD_LIBRARY_PATH.
 func (b *builder) checkBase(ctx context.Context) error {
 	if b.spec.Base == nil {
 		return nil
@@ -115,6 +116,7 @@ func (d *disturbance) processors() [][]string {
 
 // find goes through what is put upon the base.
 func (d *disturbance) find() error {
+	d.possible = !slices.Equal(d.spec.BasePath, d.spec.ImagePath)
 	for e := range d.tree.All() {
 		if e.Mode.IsDir() || d.tree.InBase(e.Path) {
 			continue
@@ -191,7 +193,7 @@ func (d *disturbance) askers(ctx context.Context) ([]string, error) {
 // compare returns what the base's programs would find no more, or find elsewhere.
 func (d *disturbance) compare(ctx context.Context, programs, hwcaps []string) ([]Violation, error) {
 	alone := elfdeps.Resolver{FS: d.spec.Base, LibraryPath: d.spec.BasePath, Hwcaps: hwcaps}
-	under := elfdeps.Resolver{FS: d.tree, LibraryPath: d.spec.BasePath, Hwcaps: hwcaps}
+	under := elfdeps.Resolver{FS: d.tree, LibraryPath: d.spec.ImagePath, Hwcaps: hwcaps}
 	before, _ := alone.Resolve(ctx, programs...) // what the base lacks by itself is not ours
 	after, _ := under.Resolve(ctx, programs...)
 	if err := ctx.Err(); err != nil {

@@ -78,7 +78,7 @@ func (b *builder) checkLaw(ctx context.Context) error {
 // violations returns where the tree breaks the law for one kind of processor.
 // Where it does not, the needs of all programs are met inside the tree.
 func (b *builder) violations(ctx context.Context, v Variant) ([]Violation, error) {
-	r := elfdeps.Resolver{FS: b.tree, LibraryPath: b.spec.BasePath, Dlopen: b.spec.Dlopen, Hwcaps: v.Hwcaps, Path: b.imagePath()}
+	r := elfdeps.Resolver{FS: b.tree, LibraryPath: b.spec.ImagePath, Dlopen: b.spec.Dlopen, Hwcaps: v.Hwcaps, Path: b.imagePath()}
 	inside, err := r.Resolve(ctx, b.programs()...)
 	err = b.bad(err)
 	if len(inside.Programs) < len(v.Closure.Programs) {

@@ -60,8 +60,9 @@ type Spec struct {
 	PathIsSet bool     // it has no other folders; else those that programs are in come behind, and [SearchPath] at last
 	Recipes   Recipes  // what is brought in beside libraries
 
-	Base     *rootfs.Tree // what lies below, as the layers of an image have it; nil for nothing
-	BasePath []string     // the LD_LIBRARY_PATH that programs have upon it
+	Base      *rootfs.Tree // what lies below, as the layers of an image have it; nil for nothing
+	BasePath  []string     // the LD_LIBRARY_PATH that its programs have without what comes upon it
+	ImagePath []string     // the LD_LIBRARY_PATH that all programs of the image have
 }
 
 // An Input is something of the host.
