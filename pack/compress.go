@@ -23,6 +23,7 @@ const (
 const (
 	gzipLevel = 5 // a quarter faster than 6, and no bigger than its result by more than a few percent
 	gzipBlock = 1 << 20
+	gzipAhead = 4 // blocks under way for each processor: while one waits for the hash before it, others are compressed
 	zstdLevel = 3
 	zstdMost  = 22
 )
@@ -110,7 +111,7 @@ func (c Compression) writer(w io.Writer) (io.WriteCloser, error) {
 			return nil, err
 		}
 		z.ModTime = time.Unix(0, 0) // which the format takes for none
-		return z, z.SetConcurrency(gzipBlock, runtime.GOMAXPROCS(0))
+		return z, z.SetConcurrency(gzipBlock, gzipAhead*runtime.GOMAXPROCS(0))
 	case Zstd:
 		return zstd.NewWriter(w,
 			zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(cmp.Or(c.Level, zstdLevel))),
