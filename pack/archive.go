@@ -33,25 +33,54 @@ func WriteArchive(w io.Writer, img *Image) (Digests, error) {
 	if err != nil {
 		return Digests{}, err
 	}
-	doc, digests, err := img.Documents(blobs)
+	members, digests, err := img.archiveMembers(blobs, names)
 	if err != nil {
 		return Digests{}, err
 	}
+	for _, m := range members {
+		a.member(m.Name, m.Data)
+	}
+	return digests, a.close()
+}
+
+// A Member is a small file of an archive.
+type Member struct {
+	Name string
+	Data []byte
+}
+
+// ArchiveMembers returns what [WriteArchive] writes behind the layers, in that
+// order, if these are the given blobs: config, manifest, index.json, manifest.json
+// and oci-layout.
+func ArchiveMembers(img *Image, layers []Blob) ([]Member, Digests, error) {
+	names := make([]string, len(layers))
+	for i, l := range layers {
+		names[i] = blobName(l.Digest)
+	}
+	return img.archiveMembers(layers, names)
+}
+
+func (img *Image) archiveMembers(blobs []Blob, names []string) ([]Member, Digests, error) {
+	doc, digests, err := img.Documents(blobs)
+	if err != nil {
+		return nil, Digests{}, err
+	}
 	index, err := img.index(doc.Manifest)
 	if err != nil {
-		return Digests{}, err
+		return nil, Digests{}, err
 	}
 	config := blobName(digests.Image)
 	docker, err := img.dockerManifest(config, names)
 	if err != nil {
-		return Digests{}, err
+		return nil, Digests{}, err
 	}
-	a.member(config, doc.Config)
-	a.member(blobName(digests.Manifest), doc.Manifest)
-	a.member(v1.ImageIndexFile, index)
-	a.member(manifestFile, docker)
-	a.member(v1.ImageLayoutFile, layoutFile())
-	return digests, a.close()
+	return []Member{
+		{config, doc.Config},
+		{blobName(digests.Manifest), doc.Manifest},
+		{v1.ImageIndexFile, index},
+		{manifestFile, docker},
+		{v1.ImageLayoutFile, layoutFile()},
+	}, digests, nil
 }
 
 // WriteDocker writes img as a docker archive whose members have the names that
@@ -62,27 +91,49 @@ func WriteArchive(w io.Writer, img *Image) (Digests, error) {
 func WriteDocker(w io.Writer, img *Image) (Digests, error) {
 	a := newArchive(w, img)
 	a.named = true
-	blobs, names, err := a.layers(func(i int, _ Blob) string {
-		if len(img.Layers) > 1 {
-			return fmt.Sprintf("layer%d.tar", i+1)
-		}
-		return "layer.tar"
-	})
+	blobs, names, err := a.layers(func(i int, _ Blob) string { return img.dockerName(i) })
 	if err != nil {
 		return Digests{}, err
 	}
-	doc, digests, err := img.Documents(blobs)
+	members, digests, err := img.dockerMembers(blobs, names)
 	if err != nil {
 		return Digests{}, err
+	}
+	for _, m := range members {
+		a.member(m.Name, m.Data)
+	}
+	return digests, a.close()
+}
+
+// DockerMembers returns what [WriteDocker] writes behind the layers, in that order,
+// if these are the given blobs: config.json and manifest.json.
+func DockerMembers(img *Image, layers []Blob) ([]Member, Digests, error) {
+	names := make([]string, len(layers))
+	for i := range layers {
+		names[i] = img.dockerName(i)
+	}
+	return img.dockerMembers(layers, names)
+}
+
+func (img *Image) dockerMembers(blobs []Blob, names []string) ([]Member, Digests, error) {
+	doc, digests, err := img.Documents(blobs)
+	if err != nil {
+		return nil, Digests{}, err
 	}
 	docker, err := img.dockerManifest("config.json", names)
 	if err != nil {
-		return Digests{}, err
+		return nil, Digests{}, err
 	}
-	a.member("config.json", doc.Config)
-	a.member(manifestFile, docker)
 	digests.Manifest = ""
-	return digests, a.close()
+	return []Member{{"config.json", doc.Config}, {manifestFile, docker}}, digests, nil
+}
+
+// dockerName returns the name that tutorials give a layer.
+func (img *Image) dockerName(i int) string {
+	if len(img.Layers) > 1 {
+		return fmt.Sprintf("layer%d.tar", i+1)
+	}
+	return "layer.tar"
 }
 
 func layoutFile() []byte {

@@ -107,9 +107,19 @@ func writeContents(w io.Writer, e *rootfs.Entry) (n int64, err error) {
 	return n, err
 }
 
-// header returns the tar header of an entry, PAX records included where USTAR
-// cannot say it, in buf's bytes.
+// Header returns what a layer has of an entry before its contents: one block of
+// USTAR, or several where PAX records say what that cannot.
+func Header(e *rootfs.Entry, latest time.Time) ([]byte, error) {
+	return entryHeader(&bytes.Buffer{}, e, latest)
+}
+
 func (l *treeLayer) header(buf *bytes.Buffer, e *rootfs.Entry) ([]byte, error) {
+	return entryHeader(buf, e, l.latest)
+}
+
+// entryHeader returns the tar header of an entry, PAX records included where USTAR
+// cannot say it, in buf's bytes.
+func entryHeader(buf *bytes.Buffer, e *rootfs.Entry, latest time.Time) ([]byte, error) {
 	if strings.HasPrefix(path.Base(e.Path), ".wh.") {
 		return nil, fmt.Errorf("%s: a name that begins with .wh. deletes files in an image", e.Path)
 	}
@@ -118,7 +128,7 @@ func (l *treeLayer) header(buf *bytes.Buffer, e *rootfs.Entry) ([]byte, error) {
 		Mode:    int64(rootfs.UnixPerm(e.Mode)),
 		Uid:     e.UID,
 		Gid:     e.GID,
-		ModTime: rootfs.Clamp(e.ModTime, l.latest),
+		ModTime: rootfs.Clamp(e.ModTime, latest),
 	}
 	switch {
 	case e.Hardlink != "":
