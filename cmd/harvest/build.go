@@ -24,6 +24,7 @@ type buildOptions struct {
 	maxSize byteSize
 	hub     registryOptions // of --from and --push
 	checks  checkOptions
+	lesson  lessonOptions
 }
 
 // imageOptions is the part of the command line that says how an image runs and
@@ -91,6 +92,7 @@ podman, containerd and skopeo load.`,
 	o.hub.addFlags(cmd)
 	o.addFlag(cmd)
 	o.addOutputFlags(cmd, "the first program")
+	o.lesson.addFlags(cmd)
 	return cmd
 }
 
@@ -162,6 +164,9 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	if err := out.check(s, &o.imageOptions); err != nil {
 		return err
 	}
+	if err := o.lesson.check(s, &o.imageOptions, out); err != nil {
+		return err
+	}
 	if err := o.ping(ctx, s); err != nil {
 		return err
 	}
@@ -179,8 +184,11 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	if err := checkBudget(p.Root, p.Tree, int64(o.maxSize)); err != nil {
 		return err
 	}
-	img, err := o.image(p, base, tags, epoch)
+	img, parts, err := o.image(p, base, tags, epoch)
 	if err != nil {
+		return err
+	}
+	if err := o.lesson.makeable(img, base); err != nil {
 		return err
 	}
 	result := newSummary(p, img, out)
@@ -203,6 +211,9 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 		if err := o.pushImage(ctx, s, img, result); err != nil {
 			return err
 		}
+	}
+	if err := o.teach(ctx, s, making{p, img, parts, epoch, out}, result); err != nil {
+		return err
 	}
 	result.Elapsed = time.Since(start)
 	return o.report(s, result)
@@ -240,8 +251,9 @@ func (o *imageOptions) report(s streams, result *summary) error {
 	return err
 }
 
-// image returns the image of a plan, upon a base unless that is nil.
-func (o *buildOptions) image(p *plan.Plan, base *base, tags []string, epoch time.Time) (*pack.Image, error) {
+// image returns the image of a plan, upon a base unless that is nil, and what its
+// own layers are made of.
+func (o *buildOptions) image(p *plan.Plan, base *base, tags []string, epoch time.Time) (*pack.Image, []plan.Part, error) {
 	img := base.imageUpon()
 	img.Tags = tags
 	if base == nil {
@@ -249,18 +261,18 @@ func (o *buildOptions) image(p *plan.Plan, base *base, tags []string, epoch time
 	}
 	var err error
 	if img.Created, err = createdAt(o.created, epoch, time.Now()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	img.Author = cmp.Or(o.author, img.Author)
 	if img.Config, err = o.config(p, base); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if img.Compression, err = pack.ParseCompression(o.compress); err != nil {
-		return nil, usagef("--compress: %w", err)
+		return nil, nil, usagef("--compress: %w", err)
 	}
 	parts, err := o.parts(p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	createdBy := "harvest " + strings.Join(p.Programs, " ")
 	for _, part := range parts {
@@ -270,7 +282,7 @@ func (o *buildOptions) image(p *plan.Plan, base *base, tags []string, epoch time
 		}
 		img.Append(pack.TreeLayer(part.Tree, epoch), text)
 	}
-	return img, nil
+	return img, parts, nil
 }
 
 // The values of --layers, beside numbers.

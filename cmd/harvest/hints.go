@@ -13,6 +13,7 @@ import (
 
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/engine"
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/sandbox"
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/teach"
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/trace"
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/elfdeps/ldso"
@@ -74,6 +75,7 @@ func hint(verb *cobra.Command, err error) string {
 		usage    *usageError
 		file     *fileError
 		budget   *budgetError
+		cannot   *teach.CannotError
 	)
 	if h := planHint(verb, err); h != "" {
 		return h
@@ -98,6 +100,8 @@ func hint(verb *cobra.Command, err error) string {
 		return statusHint(status.Code)
 	case errors.As(err, &file):
 		return "" // it says where, and what there is
+	case errors.As(err, &cannot):
+		return "leave --from, --compress and devices out, and there is a script"
 	case errors.As(err, &budget):
 		return "--exclude leaves out files; harvest ls lists all of them with their sizes"
 	case errors.As(err, &tag):
