@@ -54,7 +54,7 @@ type Contents interface {
 
 // A Reason says by which rule an entry came in, and where the rule started.
 type Reason struct {
-	Kind string `json:"kind"`           // "program", "interpreter", "library", "loader", "link", "folder", "added", "skeleton", "generated"
+	Kind string `json:"kind"`           // "program", "interpreter", "library", "loader", "link", "folder", "added", "skeleton", "generated", "recipe", "package"
 	From string `json:"from,omitempty"` // the path or flag that asked for it
 	Text string `json:"text,omitempty"` // the rule in words: "libc.so.6, by ld.so.cache"
 }

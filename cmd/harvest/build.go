@@ -154,7 +154,7 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	if err != nil {
 		return err
 	}
-	out, err := o.destination(tags, o.bins[0])
+	out, err := o.destination(tags, o.first())
 	if err != nil {
 		return err
 	}
@@ -275,6 +275,9 @@ func (o *buildOptions) image(p *plan.Plan, base *base, tags []string, epoch time
 		return nil, nil, err
 	}
 	createdBy := "harvest " + strings.Join(p.Programs, " ")
+	if len(p.Shipments) > 0 {
+		createdBy = "harvest " + shorten(p.Programs, createdByWidth)
+	}
 	for _, part := range parts {
 		text := createdBy
 		if o.layers != layersOne {
@@ -284,6 +287,9 @@ func (o *buildOptions) image(p *plan.Plan, base *base, tags []string, epoch time
 	}
 	return img, parts, nil
 }
+
+// createdByWidth is how much the history says of a package's programs.
+const createdByWidth = 120
 
 // The values of --layers, beside numbers.
 const (

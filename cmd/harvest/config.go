@@ -33,8 +33,8 @@ func (o *buildOptions) config(p *plan.Plan, base *base) (pack.Config, error) {
 	if dirs, all := base.path(), programPath(base.path(), p.Path()); !slices.Equal(dirs, all) {
 		c.Env = setEnv(c.Env, "PATH", "PATH="+strings.Join(all, ":"))
 	}
-	if len(c.Entrypoint) == 0 && len(c.Cmd) == 0 {
-		c.Entrypoint = p.Programs[:1:1]
+	if len(c.Entrypoint) == 0 && len(c.Cmd) == 0 && p.Main != "" {
+		c.Entrypoint = []string{p.Main}
 	}
 	if err := o.configure(&c); err != nil {
 		return c, err

@@ -40,14 +40,20 @@ type selection struct {
 	with         []string
 	without      []string
 	recipes      []string
+	pkgs         []string
+	pkgOf        []string
+	users        []string
 }
 
 func (s *selection) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringArrayVarP(&s.bins, "bin", "b", nil, "`SRC[:DST]`: a program with all that it needs; a bare name is looked up, DST is another path for it (repeatable)")
+	f.StringArrayVar(&s.pkgs, "pkg", nil, "`NAME[:ARCH]`: an installed package: its programs with all that they need and its files, without documentation and the like (repeatable)")
+	f.StringArrayVar(&s.pkgOf, "pkg-of", nil, "`PROGRAM`: a program as with --bin, and of the package that has it all but its other programs (repeatable)")
 	f.StringArrayVar(&s.adds, "add", nil, "`SRC[:DST]`: a file or folder as it is (repeatable)")
 	f.StringArrayVar(&s.mkdirs, "mkdir", nil, "`DIR[:MODE]`: an empty folder, 0755 and root's; DIR:MODE:UID:GID says whose (repeatable)")
+	f.StringArrayVar(&s.users, "user-entry", nil, "`NAME[:UID[:GID]]`: a user that passwd and group have, the host's or a new one; NAME:UID:GID:HOME:SHELL says all (repeatable)")
 	f.StringArrayVar(&s.exclude, "exclude", nil, "`PATTERN`: leave what matches, with all below it, out of what is added beside programs: '*.bak', '/usr/share/doc/**' (repeatable)")
 	f.BoolVar(&s.noSetuid, "no-setuid", false, "take setuid, setgid and capabilities from files")
 	f.StringVar(&s.layout, "layout", string(plan.Mirror), "`host|flat`: things stay where the host has them, as is the default, or go into /bin and /lib64")
@@ -61,6 +67,8 @@ func (s *selection) addFlags(cmd *cobra.Command) {
 	addFileFlag(cmd)
 	group(f, "What goes in")
 	completeWords(cmd, "exclude")
+	completeWords(cmd, "user-entry")
+	s.completePackages(cmd, "pkg")
 	completeWords(cmd, "pkg-db", string(plan.RecordsUponBase), string(plan.RecordsAlways), string(plan.RecordsNever))
 	completeWords(cmd, "layout", string(plan.Mirror), string(plan.Flat))
 	completeRecipes(cmd, "with", withAuto, withNone)
@@ -213,7 +221,7 @@ func isFor(in plan.Input, name string) bool {
 // spec returns what the flags ask for.
 func (s *selection) spec() (plan.Spec, error) {
 	spec := plan.Spec{Layout: plan.Layout(s.layout), Bare: s.bare, Exclude: s.exclude, NoPrivileges: s.noSetuid}
-	if len(s.bins) == 0 {
+	if !s.names() {
 		return spec, usagef("no program is named: harvest --bin /bin/bash")
 	}
 	if spec.Layout != plan.Mirror && spec.Layout != plan.Flat {
@@ -226,6 +234,12 @@ func (s *selection) spec() (plan.Spec, error) {
 	}
 	var err error
 	if spec.Programs, err = s.inputs("--bin", s.bins); err != nil {
+		return spec, err
+	}
+	if err := s.packages(&spec); err != nil {
+		return spec, err
+	}
+	if spec.Accounts, err = s.accounts(); err != nil {
 		return spec, err
 	}
 	if spec.Files, err = s.inputs("--add", s.adds); err != nil {

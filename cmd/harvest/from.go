@@ -57,11 +57,16 @@ func (s *selection) platformOfPrograms(ctx context.Context) string {
 	if err != nil {
 		return ""
 	}
-	c, _ := plan.Resolve(ctx, host, plan.Spec{Programs: spec.Programs[:1]}) // what it lacks is said later
-	if len(c.Programs) == 0 || c.Programs[0].Self().Arch == (elfdeps.Arch{}) {
-		return ""
+	if len(spec.Programs) > 0 {
+		spec = plan.Spec{Programs: spec.Programs[:1]}
 	}
-	return c.Programs[0].Self().Arch.String()
+	c, _ := plan.Resolve(ctx, host, spec) // what it lacks is said later
+	for _, p := range c.Programs {
+		if p.Self().Arch != (elfdeps.Arch{}) {
+			return p.Self().Arch.String()
+		}
+	}
+	return ""
 }
 
 // imageUpon returns a copy of the image to put layers upon, an empty one without

@@ -135,10 +135,25 @@ func planHint(verb *cobra.Command, err error) string {
 		platform *plan.PlatformError
 		exclude  *plan.ExcludeError
 		pattern  *plan.PatternError
+		unknown  *plan.UnknownPackageError
+		unowned  *plan.UnownedError
+		empty    *plan.EmptyPackageError
+		none     *plan.NoProgramError
+		account  *plan.AccountError
 	)
 	switch {
 	case errors.As(err, &program):
 		return "give its path, as in /opt/app/bin/" + program.Name
+	case errors.As(err, &unknown):
+		return packageHint(unknown)
+	case errors.As(err, &unowned):
+		return "--bin ships a program, whoever has installed it, and --add what it needs beside libraries"
+	case errors.As(err, &empty):
+		return "--add ships files and folders as they are"
+	case errors.As(err, &none):
+		return "an image is for the platform of a program: name one with --bin"
+	case errors.As(err, &account):
+		return "choose another name or number"
 	case errors.As(err, &user):
 		return "a numeric -u UID[:GID] needs no entry in the image"
 	case errors.As(err, &missing):
@@ -245,6 +260,9 @@ func (d due) hint() string {
 }
 
 func missingHint(verb *cobra.Command, err error, e *elfdeps.MissingError) string {
+	if has(verb, "pkg") && verb.Flags().Changed("pkg") {
+		return "install what is missing, or leave it out of the package with --exclude " + shellWord(e.Missing[0].Program)
+	}
 	for _, m := range e.Missing {
 		if m.Need.Starts() {
 			return startHint(verb, m)

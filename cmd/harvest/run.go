@@ -113,12 +113,12 @@ func (o *runOptions) check(cmd *cobra.Command) error {
 		return usagef("--network %s: there are %s and %s", o.network, networkNone, networkHost)
 	case o.timeout < 0:
 		return usagef("--timeout %s: it must not be negative", o.timeout)
-	case len(o.build.bins) > 0:
+	case o.build.names():
 		return nil
 	case len(o.args) == 0:
 		return usagef("run: name an image, as in harvest run basic.tar, or programs with --bin")
 	}
-	for _, flag := range []string{"file", "add", "mkdir", "exclude", "no-setuid", "layout", "bare", "from", "root", "library-path", "dlopen", "hwcaps"} {
+	for _, flag := range []string{"file", "add", "mkdir", "user-entry", "exclude", "no-setuid", "layout", "bare", "from", "root", "library-path", "dlopen", "hwcaps"} {
 		if cmd.Flags().Changed(flag) {
 			return usagef("--%s is about what --bin harvests; an image is run as it is", flag)
 		}
@@ -223,7 +223,7 @@ func parseVolume(text string) (v sandbox.Volume, err error) {
 // be read until the closer is closed.
 func (o *runOptions) open(ctx context.Context, s streams) (*rootfs.Tree, pack.Config, io.Closer, error) {
 	b := &o.build
-	if len(b.bins) > 0 {
+	if b.names() {
 		return o.harvest(ctx, s)
 	}
 	origin := &imageOrigin{b.hub, b.limitOptions, b.platform}

@@ -37,6 +37,7 @@ type summary struct {
 	Pushed    *pushSummary // nil if it was not
 	Elapsed   time.Duration
 
+	packages   []plan.Shipment
 	recipes    []plan.Decision
 	baseLayers int // of Digests.Layers, if these are the image's
 	entrypoint []string
@@ -52,7 +53,7 @@ func newSummary(p *plan.Plan, img *pack.Image, out destination) *summary {
 			s.Starters = append(s.Starters, q.Name)
 		}
 	}
-	s.recipes = p.Decisions
+	s.packages, s.recipes = p.Shipments, p.Decisions
 	return s
 }
 
@@ -154,6 +155,9 @@ func (s *summary) text() string {
 	}
 	for _, c := range s.Checks {
 		line("checked", "%s, in %s", printable(c.Command), elapsed(time.Duration(c.Seconds*float64(time.Second))))
+	}
+	for _, p := range s.packages {
+		line("package", "%s", packageLine(p))
 	}
 	with, hint := recipeLines(s.recipes)
 	for _, w := range with {
@@ -262,6 +266,7 @@ func (s *summary) MarshalJSON() ([]byte, error) {
 		Libraries  []string       `json:"libraries,omitempty"`
 		Paths      int            `json:"paths"`
 		Size       int64          `json:"size"`
+		Packages   []shipment     `json:"packages,omitempty"`
 		Privileged []string       `json:"privileged,omitempty"`
 		Notes      []string       `json:"notes,omitempty"`
 		Base       string         `json:"base,omitempty"`
@@ -274,7 +279,7 @@ func (s *summary) MarshalJSON() ([]byte, error) {
 		Layers     []layer        `json:"layers,omitempty"`
 		Loaded     []string       `json:"loaded,omitempty"`
 		Seconds    float64        `json:"seconds"`
-	}{s.Tags, s.Platform, s.Programs, s.Starters, s.Loaders, s.Libraries, s.Paths, s.Size, s.Special, s.Notes, s.Base, s.Checks, s.Output, s.Pushed, s.DryRun,
+	}{s.Tags, s.Platform, s.Programs, s.Starters, s.Loaders, s.Libraries, s.Paths, s.Size, shipments(s.packages), s.Special, s.Notes, s.Base, s.Checks, s.Output, s.Pushed, s.DryRun,
 		s.Digests.Image.String(), s.Digests.Manifest.String(), layers, s.Loaded, s.Elapsed.Seconds()})
 }
 

@@ -59,7 +59,7 @@ library, too.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.hub.given(cmd)
 			if len(args) == 2 {
-				if len(o.bins) > 0 {
+				if o.names() {
 					return usagef("why: --bin and %s: one of them is enough", args[1])
 				}
 				return whyImage(cmd.Context(), s, o, args[0], args[1])

@@ -56,6 +56,20 @@ func (p *pantry) ownUser(s sight) {
 // run as: "user www-data;", "User=messagebus", "runas_default nobody".
 var accountSetting = regexp.MustCompile(`(?mi)^[ \t]*(user|group|run_?as(?:_?user)?|setuid|setgid|setuser|username)[ \t]*[=: \t][ \t]*"?([a-z_][a-z0-9_-]*)"?[ \t]*;?[ \t]*(?:([a-z_][a-z0-9_-]*)[ \t]*;)?[ \t]*$`)
 
+// configured looks for accounts in a file if it is one of configuration.
+func (p *pantry) configured(name string) {
+	if !strings.HasPrefix(name, "/etc/") {
+		return
+	}
+	real, err := p.host.RealPath(name)
+	if err != nil {
+		return
+	}
+	if e, err := p.host.Entry(real); err == nil && e.Mode.IsRegular() {
+		p.mentioned(e)
+	}
+}
+
 // mentioned takes in the accounts that a file of configuration names.
 func (p *pantry) mentioned(e *rootfs.Entry) {
 	const largest = 1 << 18
@@ -84,7 +98,7 @@ func (p *pantry) mentioned(e *rootfs.Entry) {
 // need beside those it has: for their owners, and for the accounts that recipes
 // want.
 func (b *builder) staff(users, groups string) (moreUsers, moreGroups string) {
-	if b.pantry == nil {
+	if b.spec.Bare {
 		return "", ""
 	}
 	hostUsers, hostGroups := b.pantry.hostAccounts()
@@ -101,7 +115,7 @@ func (b *builder) staff(users, groups string) (moreUsers, moreGroups string) {
 		if line == "" || find(users+moreUsers, 0, name) != "" || find(users+moreUsers, field, value) != "" {
 			return
 		}
-		moreUsers += line
+		moreUsers += publicUser(line, false)
 		if f := strings.Split(line, ":"); len(f) > 3 {
 			addGroup(2, f[3])
 		}
@@ -129,13 +143,16 @@ func withoutMembers(line string) string {
 	if len(f) < 4 {
 		return line
 	}
-	return strings.Join(f[:3], ":") + ":\n"
+	return f[0] + ":x:" + f[2] + ":\n"
 }
 
-// owners returns the numbers of users and groups that own something in the tree,
-// but for root.
+// owners returns the numbers of users and groups that own something of what is
+// shipped, but for root. What a base calls its own is for the base to say.
 func (b *builder) owners() (uids, gids []int) {
 	for e := range b.tree.All() {
+		if b.tree.InBase(e.Path) {
+			continue
+		}
 		if e.UID != 0 {
 			uids = append(uids, e.UID)
 		}

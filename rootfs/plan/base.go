@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/elfdeps/ldcache"
@@ -18,6 +19,7 @@ func (b *builder) stack(base *rootfs.Tree) error {
 		return fmt.Errorf("the layout %s has folders of its own, which a base would have too", Flat)
 	}
 	b.tree = rootfs.Upon(base)
+	b.replaced = make(map[string]int)
 	b.tree.Replace = func(base, by *rootfs.Entry) bool {
 		if info, err := b.tree.Stat(base.Path[1:]); base.Link != "" && by.Link == "" && err == nil && info.IsDir() {
 			return false
@@ -25,6 +27,9 @@ func (b *builder) stack(base *rootfs.Tree) error {
 		switch by.Why[0].Kind {
 		case "program", "added":
 			b.plan.Notes = append(b.plan.Notes, fmt.Sprintf("%s replaces that of the base", by.Path))
+			return true
+		case "package":
+			b.replaced[by.Why[0].From]++
 			return true
 		case "generated":
 			return true
@@ -60,6 +65,13 @@ func baseError(err error) error {
 		return &BaseError{conflict}
 	}
 	return err
+}
+
+// isBases reports whether what the tree has at a path is the base's, where its
+// folders lead to.
+func (b *builder) isBases(name string) bool {
+	dir, err := b.tree.RealPath(path.Dir(name))
+	return err == nil && b.tree.InBase(path.Join(dir, path.Base(name)))
 }
 
 // fromBase returns the contents of the base's file at a path, "" if it has none.

@@ -108,6 +108,12 @@ func spec(t testing.TB, line string) plan.Spec {
 			s.Programs = append(s.Programs, plan.Input{Source: src, Dest: dst})
 		case "--add":
 			s.Files = append(s.Files, plan.Input{Source: src, Dest: dst})
+		case "--pkg":
+			s.Packages = append(s.Packages, value)
+		case "--pkg-of":
+			s.PackageOf = append(s.PackageOf, value)
+		case "--exclude":
+			s.Exclude = append(s.Exclude, value)
 		case "--layout":
 			s.Layout = plan.Layout(value)
 		case "--library-path":

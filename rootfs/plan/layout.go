@@ -23,8 +23,10 @@ type builder struct {
 
 	starts, scripts []string // paths in the image of what is started for a program, and of what is read in doing so
 
-	pantry  *pantry      // nil without recipes
-	brought []ingredient // the last of the spec's programs
+	parcels  []*parcel      // the packages that are shipped
+	replaced map[string]int // how much of the base they replace, by their flags
+	pantry   *pantry        // nil until something is provided for
+	brought  []ingredient   // the last of the spec's programs
 }
 
 // reason says what the i-th of the spec's programs is there for.
@@ -32,7 +34,8 @@ func (b *builder) reason(i int) rootfs.Reason {
 	if own := len(b.spec.Programs) - len(b.brought); i >= own {
 		return b.brought[i-own].why
 	}
-	return rootfs.Reason{Kind: "program", From: "--bin " + b.spec.Programs[i].String()}
+	in := b.spec.Programs[i]
+	return rootfs.Reason{Kind: "program", From: cmp.Or(in.by, "--bin "+in.String())}
 }
 
 // placed notes where the i-th of the spec's programs is in the image. What recipes

@@ -60,6 +60,16 @@ type Spec struct {
 	PathIsSet bool     // it has no other folders; else those that programs are in come behind, and [SearchPath] at last
 	Recipes   Recipes  // what is brought in beside libraries
 
+	// Packages are brought in whole, each NAME or NAME:ARCH; PackageOf is for programs,
+	// whose packages come without their other programs. What a package has is its
+	// files and the links to them, with the closures of programs and libraries. Left
+	// out are documentation, manuals, translations, completions, what building,
+	// debugging and desktops take, and what is for init and cron. What a package
+	// depends on is not followed.
+	Packages  []string
+	PackageOf []string
+	Accounts  []Account // that passwd and group are to have
+
 	Base      *rootfs.Tree // what lies below, as the layers of an image have it; nil for nothing
 	BasePath  []string     // the LD_LIBRARY_PATH that its programs have without what comes upon it
 	ImagePath []string     // the LD_LIBRARY_PATH that all programs of the image have
@@ -69,6 +79,8 @@ type Spec struct {
 type Input struct {
 	Source string // path on the host
 	Dest   string // path in the image, "" for the layout's choice
+
+	by string // the flag and its value, if that is not --bin with what String returns
 }
 
 // String returns the input as it is given on a command line.
@@ -91,6 +103,8 @@ type Plan struct {
 
 	Decisions []Decision        // what recipes brought, and what they would if that were wanted
 	Env       map[string]string // variables that recipes want the image to have, unless it sets them
+	Shipments []Shipment        // what packages brought
+	Main      string            // of Programs, what the image is for: the first that the user named, or that is called like a package or its only one; "" for none
 
 	host     *rootfs.Host
 	excluded *exclusion      // nil for nothing
@@ -102,12 +116,30 @@ type Plan struct {
 // SearchPath is where a program that is given by its bare name is looked for.
 var SearchPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
+// A NoProgramError means that a spec names no program, nor a package that has one.
+type NoProgramError struct{ Packages []string }
+
+func (e *NoProgramError) Error() string {
+	if len(e.Packages) == 0 {
+		return "no program is named"
+	}
+	return fmt.Sprintf("--pkg %s: no program is in there, and none is named", strings.Join(e.Packages, ", "))
+}
+
 // Make returns a plan for spec. With an error comes a plan without a tree: if
 // needs are unmet, which is an error that wraps *[elfdeps.MissingError], it has
 // the closure that was found.
 func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	p := &Plan{host: host, found: make(map[string]bool)}
-	spec, err := spec.located(host)
+	var err error
+	if p.excluded, err = newExclusion(host, spec.Exclude); err != nil {
+		return p, err
+	}
+	parcels, err := spec.parcels(host, p.excluded)
+	if err != nil {
+		return p, err
+	}
+	spec, err = spec.with(parcels).located(host)
 	if err != nil {
 		return p, err
 	}
@@ -123,11 +155,7 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 		return p, err
 	}
 	p.Notes = notes(host, p.Closure, !spec.NoPrivileges)
-	b := builder{plan: p, host: host, spec: spec, tree: &rootfs.Tree{}}
-	if b.excluded, err = newExclusion(host, spec.Exclude); err != nil {
-		return p, err
-	}
-	p.excluded = b.excluded
+	b := builder{plan: p, host: host, spec: spec, tree: &rootfs.Tree{}, excluded: p.excluded, parcels: parcels}
 	if err := b.provision(ctx); err != nil {
 		return p, err
 	}
@@ -152,6 +180,7 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 		return p, err
 	}
 	b.conclude()
+	b.ship()
 	p.Tree, p.Root = b.tree, b.tree
 	if spec.Base != nil {
 		p.Tree = b.tree.Added()
@@ -162,7 +191,15 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 // Resolve returns the closure of programs alone, whose names are as in a [Spec].
 // With an error comes the closure of those that could be found.
 func Resolve(ctx context.Context, host *rootfs.Host, spec Spec) (*elfdeps.Closure, error) {
-	spec, missing := spec.located(host)
+	excluded, err := newExclusion(host, spec.Exclude)
+	if err != nil {
+		return &elfdeps.Closure{}, err
+	}
+	parcels, err := spec.parcels(host, excluded)
+	if err != nil {
+		return &elfdeps.Closure{}, err
+	}
+	spec, missing := spec.with(parcels).located(host)
 	if len(spec.Programs) == 0 {
 		return &elfdeps.Closure{}, missing
 	}
@@ -198,7 +235,7 @@ func (s Spec) sources() []string {
 // program once. With an error, it has those that are there.
 func (s Spec) located(host *rootfs.Host) (Spec, error) {
 	if len(s.Programs) == 0 {
-		return s, errors.New("no program is named")
+		return s, &NoProgramError{s.Packages}
 	}
 	var programs []Input
 	var errs []error
@@ -208,11 +245,11 @@ func (s Spec) located(host *rootfs.Host) (Spec, error) {
 		if in.Source, err = Find(host, in.Source); err == nil {
 			_, err = host.RealPath(in.Source)
 		}
-		switch {
+		switch same := (Input{Source: in.Source, Dest: in.Dest}); {
 		case err != nil:
 			errs = append(errs, plain(err))
-		case !seen[in]:
-			seen[in] = true
+		case !seen[same]:
+			seen[same] = true
 			programs = append(programs, in)
 		}
 	}

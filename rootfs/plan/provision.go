@@ -10,6 +10,7 @@ import (
 
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/rootfs"
+	"github.com/harvest-oci/harvest/rootfs/recipe"
 )
 
 // provision adds to the spec's programs, and to the closure, what recipes bring,
@@ -17,15 +18,24 @@ import (
 func (b *builder) provision(ctx context.Context) error {
 	r := b.spec.Recipes
 	if r.Book == nil || b.spec.Bare {
+		r = Recipes{Book: &recipe.Book{}}
+	}
+	if b.spec.Bare && len(b.parcels) == 0 {
 		return nil
 	}
-	b.spec.Path, b.spec.PathIsSet = b.plan.path, true // which what recipes bring does not change
+	if len(r.Book.Recipes)+len(b.parcels) > 0 {
+		b.spec.Path, b.spec.PathIsSet = b.plan.path, true // which what is brought does not change
+	}
 	var err error
 	if b.pantry, err = newPantry(ctx, b.host, r, b.excluded); err != nil {
 		return err
 	}
+	b.pantry.deliver(b.parcels)
+	if err := b.bring(ctx, b.pantry.programs); err != nil {
+		return err
+	}
 	next := b.plan.Closure.Programs
-	for {
+	for len(r.Book.Recipes) > 0 {
 		brought, err := b.pantry.stock(next)
 		if err != nil || len(brought) == 0 {
 			return err
@@ -36,12 +46,16 @@ func (b *builder) provision(ctx context.Context) error {
 		}
 		next = b.plan.Closure.Programs[n:]
 	}
+	return nil
 }
 
 // bring resolves what recipes brought, and adds it to the programs. What cannot
 // be loaded for want of a library is left out: nothing could use it on the host
 // either.
 func (b *builder) bring(ctx context.Context, brought []ingredient) error {
+	if len(brought) == 0 {
+		return nil
+	}
 	names := make([]string, len(brought))
 	for i, in := range brought {
 		names[i] = in.path
@@ -64,6 +78,10 @@ func (b *builder) bring(ctx context.Context, brought []ingredient) error {
 			why = "it is for " + p.Self().Arch.String()
 		case lacking:
 			why = "it needs " + want + ", which is not here"
+		}
+		if why != "" && !lacking && in.whole { // firmware, say, or for another processor
+			b.pantry.note(in)
+			continue
 		}
 		if why != "" {
 			b.plan.Notes = append(b.plan.Notes, fmt.Sprintf("%s is left out: %s", in.path, why))
@@ -170,6 +188,9 @@ func (b *builder) unpack() error {
 			return err
 		}
 	}
+	if err := b.dangle(); err != nil {
+		return err
+	}
 	why := rootfs.Reason{Kind: "recipe"}
 	for _, f := range b.pantry.folders {
 		e := rootfs.Dir(f.Path, rootfs.FileMode(f.Mode))
@@ -183,7 +204,7 @@ func (b *builder) unpack() error {
 }
 
 func (b *builder) unpackOne(in ingredient) error {
-	if b.taken(in.path) {
+	if b.taken(in.path) && !(in.why.Kind == "package" && b.isBases(in.path)) {
 		return nil
 	}
 	var err error

@@ -89,6 +89,7 @@ type ingredient struct {
 	path   string
 	why    rootfs.Reason
 	decide *Decision
+	whole  bool // it is of a package that is shipped whole, so what cannot be loaded goes along as a file
 }
 
 func newPantry(ctx context.Context, host *rootfs.Host, r Recipes, x *exclusion) (*pantry, error) {
@@ -260,7 +261,7 @@ func (p *pantry) addPath(name string, why rootfs.Reason, d *Decision, except []s
 		return nil //nolint:nilerr // what is not there cannot be brought, and nobody has asked for it
 	}
 	e, err := p.host.Entry(real)
-	if err != nil || !e.Mode.IsDir() && !e.Mode.IsRegular() || p.isSecret(e) || withheld(real) {
+	if err != nil || !e.Mode.IsDir() && !e.Mode.IsRegular() || isSecret(p.host, e) || withheld(real) {
 		return nil //nolint:nilerr // sockets and the like
 	}
 	if !p.take(name) {
@@ -273,9 +274,7 @@ func (p *pantry) addPath(name string, why rootfs.Reason, d *Decision, except []s
 		}
 		return p.addFolder(name, real, why, d, except)
 	}
-	if strings.HasPrefix(name, "/etc/") {
-		p.mentioned(e)
-	}
+	p.configured(name)
 	in := ingredient{path: name, why: why, decide: d}
 	if mayBeELF(name) && p.isELF(real) {
 		p.addProgram(in)
@@ -362,6 +361,22 @@ func withheld(name string) bool {
 	for _, pattern := range []string{
 		"/usr/share/doc", "/usr/share/man", "/usr/share/info", "/usr/share/locale", "/usr/share/lintian", "/usr/share/help",
 		"/usr/share/gtk-doc", "/usr/share/bash-completion", "/usr/share/zsh", "/usr/share/fish",
+	} {
+		if recipe.Match(pattern, name) {
+			return true
+		}
+	}
+	switch path.Ext(name) {
+	case ".a", ".la":
+		return true
+	}
+	return isHosts(name)
+}
+
+// isHosts reports whether a path is nobody's but the host's: secrets, what engines
+// mount, and what programs and people have left behind.
+func isHosts(name string) bool {
+	for _, pattern := range []string{
 		"/etc/shadow*", "/etc/gshadow*", "/etc/ssl/private", "/etc/ssh/ssh_host_*", "/etc/hosts", "/etc/resolv.conf", "/etc/hostname",
 		"/etc/passwd*", "/etc/group*", "/etc/subuid*", "/etc/subgid*", "/etc/mtab", "/etc/machine-id",
 		"/root", "/home", "/proc", "/sys", "/dev", "/run", "/tmp", "/boot",
@@ -371,19 +386,19 @@ func withheld(name string) bool {
 		}
 	}
 	switch path.Ext(name) {
-	case ".a", ".la", ".dpkg-old", ".dpkg-dist", ".dpkg-new":
+	case ".dpkg-old", ".dpkg-dist", ".dpkg-new":
 		return true
 	}
 	return false
 }
 
 // isSecret reports whether a file holds a key that is not for everybody.
-func (p *pantry) isSecret(e *rootfs.Entry) bool {
+func isSecret(host *rootfs.Host, e *rootfs.Entry) bool {
 	const largest = 1 << 16
 	if !e.Mode.IsRegular() || e.Mode&0o004 != 0 || e.Size > largest {
 		return false
 	}
-	data, err := fs.ReadFile(p.host, e.Source[1:])
+	data, err := fs.ReadFile(host, e.Source[1:])
 	return err != nil || strings.Contains(string(data), "PRIVATE KEY")
 }
 

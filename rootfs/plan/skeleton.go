@@ -105,6 +105,9 @@ func (b *builder) accounts() (users, groups string, err error) {
 		return "", "", err
 	}
 	users, groups = cmp.Or(baseUsers, passwd), cmp.Or(baseGroups, group)
+	if users, groups, err = b.enter(users, groups); err != nil {
+		return "", "", err
+	}
 	line, err := b.account("/etc/passwd", user, users)
 	if err != nil {
 		return "", "", err
@@ -114,9 +117,14 @@ func (b *builder) accounts() (users, groups string, err error) {
 		groups += b.groupLine(fields[3], groups)
 	}
 	line, err = b.account("/etc/group", grp, groups)
-	groups += line
+	if err != nil {
+		return "", "", err
+	}
+	if line != "" {
+		groups += publicGroup(line, users)
+	}
 	moreUsers, moreGroups := b.staff(users, groups)
-	return users + moreUsers, groups + moreGroups, err
+	return users + moreUsers, groups + moreGroups, nil
 }
 
 // account returns the line that file is to have for a name, "" if none is
@@ -154,6 +162,9 @@ func (b *builder) account(file, name, have string) (string, error) {
 	if line == "" {
 		return "", &UnknownUserError{name, file}
 	}
+	if file == "/etc/passwd" {
+		return publicUser(line, true), nil
+	}
 	return line, nil
 }
 
@@ -178,10 +189,10 @@ func (b *builder) groupLine(gid, have string) string {
 		return ""
 	}
 	line := find(string(data), 2, gid)
-	if name, _, _ := strings.Cut(line, ":"); find(have, 0, name) != "" {
+	if name, _, _ := strings.Cut(line, ":"); line == "" || find(have, 0, name) != "" {
 		return ""
 	}
-	return line
+	return withoutMembers(line)
 }
 
 // An UnknownUserError means that nothing gives the name of a user or group a

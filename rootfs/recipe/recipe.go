@@ -60,9 +60,10 @@ const (
 	Symbol  Kind = "symbol"  // that an object takes from another
 	Path    Kind = "path"    // among the texts of an object
 	Env     Kind = "env"     // a variable of the image
+	Package Kind = "package" // that is shipped whole
 )
 
-var kinds = []Kind{Program, Soname, Dlopen, Symbol, Path, Env}
+var kinds = []Kind{Program, Soname, Dlopen, Symbol, Path, Env, Package}
 
 // A Clue is a fact to look for: in YAML, its kind and a pattern as of
 // [path.Match], "soname: libssl.so.*".
@@ -117,6 +118,8 @@ func (f Fact) String() string {
 		return in + " names " + f.Name
 	case Env:
 		return f.Name + " is set"
+	case Package:
+		return "the package " + f.Name + " comes whole"
 	}
 	return f.Name
 }

@@ -51,7 +51,7 @@ func TestWhatIsWrongWithARecipeIsSaid(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                              "recipe x.yaml: it is empty",
 		"about: a\nwen: []":             "recipe x.yaml: line 2: key wen not found",
-		"about: a\nwhen:\n  - sonam: x": "recipe x.yaml: line 3: no clue is called sonam; there are program, soname, dlopen, symbol, path, env",
+		"about: a\nwhen:\n  - sonam: x": "recipe x.yaml: line 3: no clue is called sonam; there are program, soname, dlopen, symbol, path, env, package",
 		"about: a\nwhen:\n  - {soname: x, env: y}": "recipe x.yaml: line 3: a clue is one kind and one pattern",
 		"about: a\nwhen:\n  - soname: '['":         `recipe x.yaml: line 3: "[" is no pattern`,
 		"about: a\nadd: [etc/x]":                   `recipe x.yaml: "etc/x" is no path from the root; {lib}, {prefix} and {name} are replaced`,

@@ -3,6 +3,8 @@ package buildfile
 import (
 	"slices"
 	"strings"
+
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/spelling"
 )
 
 // A Key is one thing that a file can say.
@@ -32,6 +34,7 @@ const (
 	Inputs              // a list of SRC[:DST] or {src: SRC, dest: DST, exclude: [PATTERN]}
 	Bins                // a list of SRC[:DST] or {path: SRC, dest: DST}, where SRC may be a bare name
 	NewDirs             // a list of DIR[:MODE[:UID[:GID]]] or {path: DIR, type: directory, mode: MODE, uid: UID, gid: GID}
+	Users               // a list of NAME[:UID[:GID[:HOME[:SHELL]]]] or {name: NAME, uid: UID, gid: GID, home: DIR, shell: FILE}
 )
 
 // keys are all that there are, in the order in which a file is written.
@@ -57,8 +60,11 @@ var keys = []Key{
 	{"root", "root", Path, "the root that everything is taken from", "/"},
 	{"platform", "platform", Text, "what programs must be for", "linux/arm64"},
 	{"binaries", "bin", Bins, "programs with all that they need: names, paths, SRC:DST", "[bash, {path: ./app, dest: /usr/bin/app}]"},
+	{"packages", "pkg", List, "installed packages, with all that their programs need: NAME[:ARCH]", "[ca-certificates]"},
+	{"packages_of", "pkg-of", Bins, "programs, and what their packages have beside other programs", "[vim]"},
 	{"files", "add", Inputs, "files and folders as they are: SRC[:DST]", "[./motd:/etc/motd]"},
 	{"paths", "mkdir", NewDirs, "empty folders: DIR[:MODE[:UID[:GID]]]", `[{path: /var/cache/app, mode: "0750", uid: 10000}]`},
+	{"users", "user-entry", Users, "users that passwd and group have: the host's, NAME, or new ones, NAME:UID[:GID[:HOME[:SHELL]]]", "[tcpdump, {name: app, uid: 10000}]"},
 	{"exclude", "exclude", List, "what to leave out of files", `["*.bak", /usr/share/doc]`},
 	{"with", "with", List, "what programs need beside libraries, by the names of recipes", "[certs, tz]"},
 	{"without", "without", List, "what is not wanted of that", "[terminfo]"},
@@ -124,31 +130,9 @@ func nearest(section, name string) string {
 	}
 	best, least := "", 1+len(name)/3
 	for _, known := range below(section) {
-		if d := distance(name, known); d <= least {
+		if d := spelling.Distance(name, known); d <= least {
 			best, least = section+known, d-1
 		}
 	}
 	return best
-}
-
-// distance is how many letters have to be put in, left out or replaced to make b
-// of a (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -23,7 +23,7 @@ func (s section) value(k Key, n *yaml.Node) {
 		s.named(k, n)
 	case Command:
 		s.command(k, n)
-	case Bins, Inputs, NewDirs:
+	case Bins, Inputs, NewDirs, Users:
 		for element := range s.list(k.Path, n) {
 			s.element(k, element)
 		}
@@ -98,6 +98,7 @@ var parts = map[Form][]string{
 	Bins:    {"path", "dest"},
 	Inputs:  {"src", "dest", "exclude"},
 	NewDirs: {"path", "type", "mode", "uid", "gid"},
+	Users:   {"name", "uid", "gid", "home", "shell"},
 }
 
 // element reads an element of a list that may be a mapping.
@@ -128,6 +129,8 @@ func (s section) element(k Key, n *yaml.Node) {
 		s.wrong(n, "%s: %s is missing", k.Path, known[0])
 	case k.Form == NewDirs:
 		s.newDir(k, n, texts)
+	case k.Form == Users:
+		s.user(k, n, texts)
 	default:
 		s.input(k, n, texts[known[0]], texts["dest"], excluded)
 	}
@@ -164,11 +167,30 @@ func (s section) newDir(k Key, n *yaml.Node, t map[string]string) {
 		s.wrong(n, "%s: %s: a folder with a colon in its name cannot be made", k.Path, t["path"])
 		return
 	}
-	fields := []string{t["path"], t["mode"], t["uid"], t["gid"]}
+	s.set(k, n, colons(t["path"], t["mode"], t["uid"], t["gid"]))
+}
+
+// user notes an account.
+func (s section) user(k Key, n *yaml.Node, t map[string]string) {
+	for _, name := range parts[Users] {
+		if strings.Contains(t[name], ":") {
+			s.wrong(n, "%s: %s %s: no field of passwd has a colon in it", k.Path, name, t[name])
+			return
+		}
+	}
+	if t["uid"] == "" && len(t) > 1 {
+		s.wrong(n, "%s: %s: a new user has a uid; the host's has nothing but a name", k.Path, t["name"])
+		return
+	}
+	s.set(k, n, colons(t["name"], t["uid"], t["gid"], t["home"], t["shell"]))
+}
+
+// colons joins fields, without the last ones that are empty.
+func colons(fields ...string) string {
 	for len(fields) > 1 && fields[len(fields)-1] == "" {
 		fields = fields[:len(fields)-1]
 	}
-	s.set(k, n, strings.Join(fields, ":"))
+	return strings.Join(fields, ":")
 }
 
 // Value returns the value of the flag. Paths of this machine are relative to the

@@ -105,7 +105,7 @@ func valueText(form Form, values []string, indent string) string {
 			return pairsText(names, values, indent)
 		}
 		return listText(values, indent)
-	case List, Paths, Folders, Inputs, Bins, NewDirs:
+	case List, Paths, Folders, Inputs, Bins, NewDirs, Users:
 		return listText(values, indent)
 	}
 	return " " + scalar(values[0])
