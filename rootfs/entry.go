@@ -205,7 +205,7 @@ func rooted(name string) string { return path.Join("/", name) }
 // equal reports whether both entries would ship the same thing, so that one may
 // stand for the other. It reads contents only if nothing else differs.
 func (e *Entry) equal(o *Entry) (bool, error) {
-	if e.Mode != o.Mode || e.Link != o.Link || e.UID != o.UID || e.GID != o.GID ||
+	if !sameMode(e.Mode, o.Mode) || e.Link != o.Link || e.UID != o.UID || e.GID != o.GID ||
 		e.Major != o.Major || e.Minor != o.Minor || !maps.Equal(e.XAttrs, o.XAttrs) {
 		return false, nil
 	}
@@ -215,6 +215,12 @@ func (e *Entry) equal(o *Entry) (bool, error) {
 	return e.SameContents(o)
 }
 
+// sameMode reports whether modes mean the same: the permissions of a link mean
+// nothing, and every tool writes its own.
+func sameMode(a, b fs.FileMode) bool {
+	return a == b || a.Type() == fs.ModeSymlink && b.Type() == fs.ModeSymlink
+}
+
 // serves reports whether e may stand for o, which wants its place. Of a file that
 // a base has, just the contents count.
 func (e *Entry) serves(o *Entry) (bool, error) {
@@ -222,6 +228,15 @@ func (e *Entry) serves(o *Entry) (bool, error) {
 		return e.SameContents(o)
 	}
 	return e.equal(o)
+}
+
+// lacks reports whether e, a file with the contents of o, does not allow what that
+// does: it may not be read or executed by all, or does not act for another user.
+func (e *Entry) lacks(o *Entry) bool {
+	const setID = fs.ModeSetuid | fs.ModeSetgid
+	return !sameMode(e.Mode, o.Mode) && UnixPerm(o.Mode)&^UnixPerm(e.Mode) != 0 ||
+		o.Mode&setID != 0 && (e.UID != o.UID || e.GID != o.GID) ||
+		o.XAttrs[Capability] != "" && o.XAttrs[Capability] != e.XAttrs[Capability]
 }
 
 // SameContents reports whether two regular files are one, or copies of one.

@@ -17,7 +17,8 @@ import (
 // safe while nothing is added.
 type Tree struct {
 	// Replace says of a tree upon a base whether a file or link may take the
-	// place of a different one that the base has. Without it, none may.
+	// place of a different one that the base has, or of one with the same contents
+	// that allows less. Without it, none may.
 	Replace func(base, by *Entry) bool
 
 	// Skip says what AddHostTree leaves out, with all that lies below it. Paths are
@@ -267,11 +268,11 @@ func (t *Tree) insert(e *Entry) (*Entry, error) {
 		return nil, err
 	}
 	switch {
-	case equal:
+	case equal && !(have.below && have.lacks(e)):
 	case have.below && t.Replace != nil && !have.Mode.IsDir() && !e.Mode.IsDir() && t.Replace(have, e):
 		t.put(e)
 		return e, nil
-	default:
+	case !equal:
 		return nil, &ConflictError{Path: e.Path, Have: have, Want: e}
 	}
 	for _, why := range e.Why {

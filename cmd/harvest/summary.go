@@ -118,7 +118,7 @@ func special(e *rootfs.Entry) string {
 			what = append(what, "setgid")
 		}
 	}
-	if len(e.XAttrs) > 0 {
+	if e.XAttrs[rootfs.Capability] != "" {
 		what = append(what, "capabilities")
 	}
 	return strings.Join(what, ", ")

@@ -93,6 +93,45 @@ func TestWhatIsNamedReplacesWhatTheBaseHas(t *testing.T) {
 	same(t, strings.Join(p.Notes, "\n"), "/bin/bash replaces that of the base\n/srv/x replaces that of the base")
 }
 
+// A copy of what the user names stands for it only if it allows as much.
+func TestACopyInTheBaseDoesNotTakePrivilegesAway(t *testing.T) {
+	const shell = "/usr/bin/tool elf interp=/lib64/ld.so mode="
+	for _, test := range []struct{ name, base, root, line, want string }{
+		{"not executable", "0644", "0755", "--bin /usr/bin/tool", "/usr/bin/tool replaces that of the base"},
+		{"not readable", "0750", "0755", "--bin init --add /usr/bin/tool", "/usr/bin/tool replaces that of the base"},
+		{"not setuid", "0755", "04755", "--bin /usr/bin/tool", "/usr/bin/tool replaces that of the base"},
+		{"the same", "0755", "0755", "--bin /usr/bin/tool", ""},
+		{"more than is asked for", "04755", "0755", "--bin /usr/bin/tool", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, err := planUpon(t, splitBase+shell+test.base, merged+shell+test.root, test.line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, strings.Join(p.Notes, "\n"), test.want)
+			if shipped := p.Tree.Entry("/usr/bin/tool") != nil; shipped != (test.want != "") {
+				t.Errorf("shipped: %v", shipped)
+			}
+		})
+	}
+}
+
+// Permissions of a link mean nothing, and tools write different ones.
+func TestALinkOfTheBaseIsTheSameWhateverItsMode(t *testing.T) {
+	s := spec(t, "--bin init --bare --add /srv")
+	s.Base = &rootfs.Tree{}
+	link := rootfs.Symlink("/srv/l", "x")
+	link.Mode = fs.ModeSymlink | 0o644
+	if err := s.Base.Add(link); err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.Make(context.Background(), onDisk(t, merged+"/srv/l -> x"), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, strings.Join(p.Notes, "\n"), "")
+}
+
 // A user whom the base does not know is added to its own lines.
 func TestTheUserIsAddedToTheAccountsOfTheBase(t *testing.T) {
 	for user, want := range map[string]string{
