@@ -505,6 +505,35 @@ func TestVerifyComparesBothListsOfAnArchive(t *testing.T) {
 	}
 }
 
+// Engines that read manifest.json and those that read index.json call an image the
+// same, unless one of the lists has no names.
+func TestVerifyComparesTheNamesInBothLists(t *testing.T) {
+	archive, d := archiveOf(t, sampleImage(t), pack.WriteArchive)
+	const names = `"docker.io/library/basic:v1","127.0.0.1:5000/team/basic:v2"`
+	for docker, want := range map[string]string{
+		`"127.0.0.1:5000/team/basic:v2","basic:v1","basic:v1"`: "[]",
+		``: "[]",
+		`"basic:v1"`: "[manifest.json: calls the image " + d.Image.String() +
+			" docker.io/library/basic:v1, and index.json calls it docker.io/library/basic:v1, 127.0.0.1:5000/team/basic:v2]",
+	} {
+		var list []member
+		for h, body := range members(t, archive) {
+			content := string(body)
+			if h.Name == "manifest.json" {
+				content = strings.Replace(content, names, docker, 1)
+			}
+			list = append(list, member{name: h.Name, content: content, typ: h.Typeflag})
+		}
+		s, err := openBytes(makeTar(t, list...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if faults, err := s.Verify(t.Context(), pack.Limits{}); err != nil || fmt.Sprint(faults) != want {
+			t.Errorf("%s: got %v, %v\nwant %s", docker, faults, err, want)
+		}
+	}
+}
+
 func TestVerifyReturnsErrorsOfReading(t *testing.T) {
 	broken := errors.New("connection reset")
 	blob, data := blobOf(t, threeLayers(t, pack.Compression{}).Layers[1], pack.Compression{})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -55,6 +56,10 @@ func (s *Store) agree() error {
 		if i < 0 {
 			return faultf(manifestFile, "has an image %s, which %s has not", id, "index.json")
 		}
+		if names := s.namesOf(id); len(docker.Tags) > 0 && len(names) > 0 && !sameNames(docker.Tags, names) {
+			return faultf(manifestFile, "calls the image %s %s, and index.json calls it %s", id,
+				strings.Join(docker.Tags, ", "), strings.Join(names, ", "))
+		}
 		for n, l := range docker.Layers {
 			a, b := l.Blob().Digest, s.Images[i].Layers[n].Blob().Digest
 			if a != "" && a != b {
@@ -63,6 +68,23 @@ func (s *Store) agree() error {
 		}
 	}
 	return nil
+}
+
+// namesOf returns what the index calls the images of a config.
+func (s *Store) namesOf(id digest.Digest) []string {
+	var names []string
+	for _, img := range s.Images {
+		if digest.FromBytes(img.Read.Config) == id {
+			names = append(names, img.Tags...)
+		}
+	}
+	return names
+}
+
+// sameNames reports whether two lists have the same names, however often.
+func sameNames(a, b []string) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
 }
 
 // A verifier collects faults.
