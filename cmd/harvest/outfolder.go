@@ -39,7 +39,7 @@ func writeFolder(ctx context.Context, name string, replaceable func(dir string) 
 		return writing(name, err)
 	}
 	defer func() {
-		if rerr := os.RemoveAll(temp); err == nil {
+		if rerr := removeAll(temp); err == nil {
 			err = writing(name, rerr)
 		}
 	}()
@@ -57,6 +57,24 @@ func writeFolder(ctx context.Context, name string, replaceable func(dir string) 
 		return writing(name, exchange(real, temp))
 	}
 	return writing(name, os.Rename(dir, real))
+}
+
+// removeAll removes a folder with all that is in it, be it in folders that their
+// owner may not write to.
+func removeAll(dir string) error {
+	if err := os.RemoveAll(dir); !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			err = os.Chmod(name, 0o700)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
 }
 
 // tempName is the beginning of the name of what is to be called name.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,6 +32,27 @@ func contents(t *testing.T, dir string) string {
 func writeOne(text string, err error) func(dir string) error {
 	return func(dir string) error {
 		return errors.Join(os.WriteFile(filepath.Join(dir, "file"), []byte(text), 0o666), err)
+	}
+}
+
+// What is left of a folder that was not to be goes, whatever its modes.
+func TestAFolderThatFailsLeavesNothing(t *testing.T) {
+	failed := errors.New("failed")
+	dir := t.TempDir()
+	err := writeFolder(t.Context(), filepath.Join(dir, "out"), nil, func(dir string) error {
+		locked := filepath.Join(dir, "locked")
+		return errors.Join(os.MkdirAll(filepath.Join(locked, "shut", "below"), 0o777),
+			os.Chmod(filepath.Join(locked, "shut"), 0), os.Chmod(locked, 0o555), failed)
+	})
+	if !errors.Is(err, failed) || errors.Is(err, fs.ErrPermission) {
+		t.Errorf("got %v", err)
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil || len(list) > 0 {
+		t.Errorf("left: %v, %v", list, err)
+	}
+	if os.Geteuid() == 0 {
+		t.Skip("root may write to any folder; run it as another user")
 	}
 }
 

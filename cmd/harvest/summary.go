@@ -57,6 +57,10 @@ func newSummary(p *plan.Plan, img *pack.Image, out destination) *summary {
 	return s
 }
 
+// dockerLayers is how many layers docker mounts: with more it says "max depth
+// exceeded" (moby's layer.maxLayerDepth).
+const dockerLayers = 125
+
 // describe returns what can be said of any image, and of the trees in its layers.
 func describe(img *pack.Image, out destination, notes []string, trees ...*rootfs.Tree) *summary {
 	s := &summary{
@@ -72,6 +76,9 @@ func describe(img *pack.Image, out destination, notes []string, trees ...*rootfs
 	}
 	if cannot := img.Compression.NotReadBy(); len(cannot) > 0 {
 		s.Notes = append(slices.Clip(s.Notes), fmt.Sprintf("%s is not read by %s", img.Compression, strings.Join(cannot, ", ")))
+	}
+	if n := len(img.Layers); n > dockerLayers {
+		s.Notes = append(slices.Clip(s.Notes), fmt.Sprintf("docker takes %d layers at most, unless it has containerd's image store; these are %d", dockerLayers, n))
 	}
 	for _, t := range trees {
 		s.Paths += t.Len()
