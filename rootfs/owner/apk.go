@@ -39,7 +39,7 @@ func (a *apk) packages() []*Package { return a.list }
 
 func (a *apk) parse(file, text string) error {
 	return paragraphs(file, text, func(record string, first int) error {
-		p := &Package{Kind: APK, Record: record}
+		p := &Package{Kind: APK, Record: record, depends: func() []string { return nil }}
 		n := first - 1
 		for line := range strings.Lines(record) {
 			n++
@@ -56,7 +56,7 @@ func (a *apk) parse(file, text string) error {
 			case 'L':
 				p.Licenses = []string{value}
 			case 'D':
-				p.Depends = names(strings.Fields(value))
+				p.depends = func() []string { return names(strings.Fields(value)) }
 			case 'o':
 				p.Source = value
 			case 'm':

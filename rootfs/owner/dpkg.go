@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 )
 
 // A dpkg is the database of dpkg (deb822(5), dpkg-divert(1)), or the part of one
@@ -17,6 +18,13 @@ type dpkg struct {
 	lists     map[*Package]string    // the file with the paths or, of status.d, the sums
 	diverted  map[string][]diversion // by the path before
 	diverters []diversion
+	texts     sync.Map // of *listText, by the file: what is asked once is asked again
+}
+
+// A listText is a file that was read.
+type listText struct {
+	data []byte
+	err  error
 }
 
 // A diversion is a path that files are installed at instead of another, unless
@@ -141,7 +149,7 @@ func paragraphs(file, text string, see func(record string, line int) error) erro
 // parsePackage reads a control paragraph. A package that was removed and has left
 // only its configuration is not installed.
 func parsePackage(record string) (p *Package, multiArch string, installed bool) {
-	p = &Package{Kind: Deb, Record: record}
+	p = &Package{Kind: Deb, Record: record, depends: func() []string { return dpkgDepends(record) }}
 	installed = true
 	for line := range strings.Lines(record) {
 		name, value, ok := strings.Cut(line, ":")
@@ -160,8 +168,6 @@ func parsePackage(record string) (p *Package, multiArch string, installed bool) 
 			p.Maintainer = value
 		case "multi-arch":
 			multiArch = value
-		case "depends", "pre-depends":
-			p.Depends = append(p.Depends, dpkgNames(value)...)
 		case "source":
 			p.Source, p.SourceVersion = splitSource(value)
 		case "status":
@@ -175,6 +181,23 @@ func parsePackage(record string) (p *Package, multiArch string, installed bool) 
 		p.SourceVersion = p.Version
 	}
 	return p, multiArch, installed
+}
+
+// dpkgDepends returns what a control paragraph says that the package depends on.
+func dpkgDepends(record string) []string {
+	var list []string
+	within := false
+	for line := range strings.Lines(record) {
+		if line[0] != ' ' && line[0] != '\t' { // else it is the rest of the field before
+			name, value, _ := strings.Cut(line, ":")
+			within = strings.EqualFold(name, "Depends") || strings.EqualFold(name, "Pre-Depends")
+			line = value
+		}
+		if within {
+			list = append(list, dpkgNames(line)...)
+		}
+	}
+	return list
 }
 
 // dpkgNames returns the names of a list of packages and alternatives to them.
@@ -236,15 +259,20 @@ func (d *dpkg) search(s *search) error {
 			s.bases[path.Base(v.from)] = true
 		}
 	}
-	var buf []byte
-	for _, p := range d.list {
-		err := d.eachPath(p, &buf, func(name []byte) {
+	found := make([][]string, len(d.list))
+	err := inParallel(len(d.list), func(i int) error {
+		return d.eachPath(d.list[i], func(name []byte) {
 			if s.wants(name[bytes.LastIndexByte(name, '/')+1:]) {
-				s.claim(p, d.installedAt(p, string(name)))
+				found[i] = append(found[i], string(name))
 			}
 		})
-		if err != nil {
-			return err
+	})
+	if err != nil {
+		return err
+	}
+	for i, p := range d.list {
+		for _, name := range found[i] {
+			s.claim(p, d.installedAt(p, name))
 		}
 	}
 	for _, p := range d.list {
@@ -259,12 +287,12 @@ func (d *dpkg) search(s *search) error {
 
 // eachPath calls see with every path that a package lists. A package without a
 // list has no files, as for dpkg.
-func (d *dpkg) eachPath(p *Package, buf *[]byte, see func(name []byte)) error {
+func (d *dpkg) eachPath(p *Package, see func(name []byte)) error {
 	file := d.lists[p]
 	if strings.HasSuffix(file, ".md5sums") {
-		return d.eachSum(file, buf, func(name []byte, _ string) { see(name) })
+		return d.eachSum(file, func(name []byte, _ string) { see(name) })
 	}
-	return d.eachLine(file, buf, func(line []byte, n int) error {
+	return d.eachLine(file, func(line []byte, n int) error {
 		if len(line) == 0 || line[0] != '/' {
 			return damaged(file, n, "a path that does not begin with /: %.40q", line)
 		}
@@ -275,10 +303,10 @@ func (d *dpkg) eachPath(p *Package, buf *[]byte, see func(name []byte)) error {
 
 // eachSum calls see with the rooted paths and MD5 sums of a file of sums, as
 // md5sum(1) writes it.
-func (d *dpkg) eachSum(file string, buf *[]byte, see func(name []byte, sum string)) error {
+func (d *dpkg) eachSum(file string, see func(name []byte, sum string)) error {
 	const digits = 32
 	var rooted []byte
-	return d.eachLine(file, buf, func(line []byte, n int) error {
+	return d.eachLine(file, func(line []byte, n int) error {
 		escaped := len(line) > 0 && line[0] == '\\'
 		if escaped {
 			line = bytes.ReplaceAll(line[1:], []byte(`\\`), []byte(`\`))
@@ -295,15 +323,14 @@ func (d *dpkg) eachSum(file string, buf *[]byte, see func(name []byte, sum strin
 
 // eachLine calls see with the lines of a file and their numbers. A file that does
 // not exist has none.
-func (d *dpkg) eachLine(file string, buf *[]byte, see func(line []byte, n int) error) error {
-	data, err := readInto(d.fsys, file, *buf)
+func (d *dpkg) eachLine(file string, see func(line []byte, n int) error) error {
+	data, err := d.text(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	*buf = data
 	for n := 1; len(data) > 0; n++ {
 		end := bytes.IndexByte(data, '\n')
 		if end < 0 {
@@ -317,22 +344,32 @@ func (d *dpkg) eachLine(file string, buf *[]byte, see func(line []byte, n int) e
 	return nil
 }
 
+// text reads a file once.
+func (d *dpkg) text(file string) ([]byte, error) {
+	known, ok := d.texts.Load(file)
+	if !ok {
+		data, err := readInto(d.fsys, file, nil)
+		known, _ = d.texts.LoadOrStore(file, &listText{data, err})
+	}
+	t := known.(*listText)
+	return t.data, t.err
+}
+
 // files returns what a package has installed, with the sums of its md5sums and
 // those of its configuration files, which are in its record.
 func (d *dpkg) files(p *Package) ([]File, error) {
 	digests := make(map[string]string)
-	var buf []byte
 	sums := strings.TrimSuffix(d.lists[p], ".list")
 	if !strings.HasSuffix(sums, ".md5sums") {
 		sums += ".md5sums"
 	}
-	err := d.eachSum(sums, &buf, func(name []byte, sum string) { digests[string(name)] = "md5:" + sum })
+	err := d.eachSum(sums, func(name []byte, sum string) { digests[string(name)] = "md5:" + sum })
 	if err != nil {
 		return nil, err
 	}
 	config := conffiles(p.Record)
 	var list []File
-	err = d.eachPath(p, &buf, func(name []byte) {
+	err = d.eachPath(p, func(name []byte) {
 		f := File{Path: string(name), Digest: digests[string(name)]}
 		if sum, ok := config[f.Path]; ok {
 			f.Config = true

@@ -373,3 +373,37 @@ func readAll(fsys fs.FS) error {
 	_, err = db.Of("/bin/tool")
 	return err
 }
+
+func TestDependsAndListing(t *testing.T) {
+	db := open(t, root(t, "dpkg.txtar"))
+	var got []string
+	for _, p := range db.Packages() {
+		for _, name := range p.Depends() {
+			got = append(got, p.Name+" "+name)
+		}
+	}
+	equal(t, "depends", strings.Join(got, "\n"), "tool libtool1")
+	record := "Package: a\nVersion: 1\nArchitecture: all\nStatus: install ok installed\n" +
+		"Depends: b (>= 1), c:any | d,\n e [x]\nSuggests: f,\n g\nPre-Depends: h\n"
+	db = open(t, fstest.MapFS{
+		"var/lib/dpkg/status":      {Data: []byte(record + "\n" + strings.Replace(record, ": a", ": z", 1))},
+		"var/lib/dpkg/info/a.list": {Data: []byte("/usr/share/both\n/usr/share/both/a\n")},
+		"var/lib/dpkg/info/z.list": {Data: []byte("/usr/share/both\n")},
+	})
+	equal(t, "depends", strings.Join(db.Named("a")[0].Depends(), " "), "b c d e h")
+	for range 2 { // the second time, from memory
+		listing, err := db.Listing("/usr/share/both", "/usr/share/both/a", "/usr/share/none")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		for _, name := range []string{"/usr/share/both", "/usr/share/both/a", "/usr/share/none"} {
+			fmt.Fprint(&text, name)
+			for _, p := range listing[name] {
+				fmt.Fprint(&text, " ", p.Name)
+			}
+			fmt.Fprintln(&text)
+		}
+		equal(t, "listing", text.String(), "/usr/share/both a z\n/usr/share/both/a a\n/usr/share/none\n")
+	}
+}

@@ -28,10 +28,6 @@ type Package struct {
 	// database names no other, and SourceVersion is the version of that.
 	Source, SourceVersion string
 
-	// Depends are what the package does not work without, of alternatives each: the
-	// names of packages, or of what packages provide. Versions are left out.
-	Depends []string
-
 	// Licenses are as the database words them. Dpkg's has none: see
 	// /usr/share/doc/NAME/copyright.
 	Licenses []string
@@ -43,8 +39,9 @@ type Package struct {
 	// which is no text.
 	Record string
 
-	order int // among the packages of the Database
-	files func() ([]File, error)
+	order   int // among the packages of the Database
+	files   func() ([]File, error)
+	depends func() []string
 }
 
 // A File is what a package has installed at a path: a file, a link, or a folder
@@ -119,6 +116,10 @@ func partOfAPK(record string, has func(path string) bool) string {
 	}
 	return b.String()
 }
+
+// Depends returns what the package does not work without, of alternatives each: the
+// names of packages, or of what packages provide. Versions are left out.
+func (p *Package) Depends() []string { return p.depends() }
 
 // leaves returns the files without those that are a folder of another, and
 // without the root.

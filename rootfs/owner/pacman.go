@@ -54,7 +54,9 @@ func (m *pacman) desc(file string) (*Package, error) {
 	if err != nil {
 		return nil, err
 	}
+	var depends []string
 	p := &Package{Kind: ALPM, Record: text}
+	p.depends = func() []string { return names(depends) }
 	err = fields(file, text, func(field, value string) {
 		switch field {
 		case "NAME":
@@ -66,7 +68,7 @@ func (m *pacman) desc(file string) (*Package, error) {
 		case "BASE":
 			p.Source = value
 		case "DEPENDS":
-			p.Depends = append(p.Depends, names([]string{value})...)
+			depends = append(depends, value)
 		case "LICENSE":
 			p.Licenses = append(p.Licenses, value)
 		case "PACKAGER":

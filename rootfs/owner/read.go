@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"runtime"
+	"sync"
+	"sync/atomic"
 )
 
 // maxText bounds how large a text file of a database may be. The largest in
@@ -41,4 +44,26 @@ func readInto(fsys fs.FS, name string, buf []byte) ([]byte, error) {
 func readText(fsys fs.FS, name string) (string, error) {
 	data, err := readInto(fsys, name, nil)
 	return string(data), err
+}
+
+// inParallel calls do with each number below n, several at a time, and returns
+// the error of the lowest number that has one.
+func inParallel(n int, do func(i int) error) error {
+	errs := make([]error, n)
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				errs[i] = do(i)
+			}
+		})
+	}
+	workers.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

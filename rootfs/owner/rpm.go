@@ -152,9 +152,11 @@ func rpmPackage(h *rpmdb.Header) *Package {
 	if license := h.Text(rpmdb.License); license != "" {
 		p.Licenses = []string{license}
 	}
+	var depends []string
 	for name := range h.Texts(rpmdb.RequireName) {
-		p.Depends = append(p.Depends, names([]string{string(name)})...)
+		depends = append(depends, string(name))
 	}
+	p.depends = func() []string { return names(depends) }
 	p.Source, p.SourceVersion = splitSourceRPM(h.Text(rpmdb.SourceRPM))
 	if p.Source == "" {
 		p.Source, p.SourceVersion = p.Name, p.Version

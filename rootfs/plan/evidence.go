@@ -166,7 +166,7 @@ func shareSource(a, b []*owner.Package) bool {
 func dependsOn(a, b []*owner.Package) bool {
 	return slices.ContainsFunc(a, func(x *owner.Package) bool {
 		return slices.ContainsFunc(b, func(y *owner.Package) bool {
-			return x == y || slices.Contains(x.Depends, y.Name)
+			return x == y || slices.Contains(x.Depends(), y.Name)
 		})
 	})
 }

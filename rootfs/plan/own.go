@@ -125,7 +125,7 @@ func matchesAny(patterns []string, name string) bool {
 func isCommon(name string) bool {
 	switch name {
 	case "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/share", "/usr/include", "/usr/src", "/usr/games",
-		"/usr/local", "/etc/opt", "/var/lib", "/var/log", "/var/cache", "/var/tmp", "/var/run", "/var/spool", "/var/mail", "/lib/modules", "/etc/default":
+		"/usr/local", "/usr/etc", "/etc/opt", "/var/lib", "/var/log", "/var/cache", "/var/tmp", "/var/run", "/var/spool", "/var/mail", "/lib/modules", "/etc/default":
 		return true
 	}
 	for _, dir := range []string{"/proc/", "/sys/", "/dev/", "/run/", "/tmp/", "/usr/include/", "/usr/lib/debug/", "/usr/local/", "/var/run/", "/var/tmp/"} {
