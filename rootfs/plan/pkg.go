@@ -133,7 +133,7 @@ func (p *parcel) worth() error {
 	if len(p.programs)+len(p.objects)+len(p.links) > 0 || slices.ContainsFunc(p.files, func(name string) bool { return !isCopyright(name) }) {
 		return nil
 	}
-	return &EmptyPackageError{By: p.by, LeftOut: p.leftOut, Depends: unique(p.Depends)}
+	return &EmptyPackageError{By: p.by, LeftOut: p.leftOut, Depends: unique(p.Depends())}
 }
 
 // of returns the package of a program.
