@@ -43,6 +43,38 @@ func TestCapabilitiesGoFromHostToTreeToDisk(t *testing.T) {
 	same(t, onDiskNow(t, staged), "/bin dir 0755\n/bin/cat file 0755 5\n/bin/link link ping\n/bin/ping file 4755 5 1:2")
 }
 
+// An image may have other attributes than a host, from which only capabilities are
+// taken. What is for one machine alone stays in it.
+func TestExtendedAttributesAreStaged(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	setAttr(t, dir, "user.comment", "supported here")
+	attrs := map[string]string{
+		"user.comment": "\x00binary", "trusted.mark": "m", "security.capability": pingCaps,
+		"trusted.overlay.opaque": "y", "user.overlay.opaque": "y", "security.selinux": "label", "nonsense": "of no kind",
+	}
+	folder := rootfs.Dir("/d", 0o555)
+	file := rootfs.File("/d/f", 0o444, []byte("x"))
+	folder.XAttrs, file.XAttrs = attrs, attrs
+	tree := &rootfs.Tree{}
+	must(t, tree.Add(folder))
+	must(t, tree.Add(file))
+	must(t, tree.Stage(t.Context(), dir, epoch))
+	for _, name := range []string{"d", "d/f"} {
+		got := make(map[string]string)
+		for attr := range attrs {
+			buf := make([]byte, 100)
+			if n, err := unix.Getxattr(filepath.Join(dir, name), attr, buf); err == nil {
+				got[attr] = string(buf[:n])
+			}
+		}
+		want := map[string]string{"user.comment": "\x00binary", "trusted.mark": "m", "security.capability": pingCaps}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
+
 func TestFilesOfDifferentCapabilitiesConflict(t *testing.T) {
 	needRoot(t)
 	dir := onDisk(t, "/a/ping file 0755 4\n/b/ping file 0755 4")

@@ -6,16 +6,20 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Stage writes the tree below dir, which must exist and should be empty. Mtimes
-// later than latest become latest. Owners, and with them capabilities, need
-// privilege: an ordinary user gets everything under its own name, as with tar(1).
-// Devices need it, too: without it they are an error.
+// later than latest become latest. Owners, and with them capabilities and most
+// extended attributes, need privilege: an ordinary user gets everything under its
+// own name, as with tar(1). Devices need it, too: without it they are an error.
+// Attributes other than capabilities are left out where the file system takes
+// none, and always if they would mean something to this machine alone.
 //
 // Stage never writes outside dir. An error, such as that of a ctx that is done,
 // leaves what was written so far.
@@ -35,7 +39,7 @@ func (t *Tree) Stage(ctx context.Context, dir string, latest time.Time) (err err
 	// and its mode may forbid writing.
 	for _, e := range slices.Backward(t.list()) {
 		if e.Mode.IsDir() {
-			if err := s.attributes(e); err != nil {
+			if err := s.folder(e); err != nil {
 				return fmt.Errorf("staging %s: %w", e.Path, err)
 			}
 		}
@@ -110,10 +114,43 @@ func (s *stager) file(e *Entry) (err error) {
 	if err := s.attributes(e); err != nil {
 		return err
 	}
-	if !s.privileged {
-		return nil
+	return s.setXAttrs(dst, e) // after chown(2), which takes capabilities away
+}
+
+// folder gives a folder the attributes that it is to have when all is in it.
+func (s *stager) folder(e *Entry) (err error) {
+	if len(e.XAttrs) == 0 {
+		return s.attributes(e)
 	}
-	return setCapability(dst, e.XAttrs) // after chown(2), which takes them away
+	dir, err := s.root.Open(fsName(e.Path))
+	if err != nil {
+		return err
+	}
+	defer func() { err = cmp.Or(err, dir.Close()) }()
+	if err := s.attributes(e); err != nil {
+		return err
+	}
+	return s.setXAttrs(dir, e)
+}
+
+// setXAttrs gives a file or folder its extended attributes, of which an ordinary
+// user may set its own (xattr(7)).
+func (s *stager) setXAttrs(f *os.File, e *Entry) error {
+	for _, name := range slices.Sorted(maps.Keys(e.XAttrs)) {
+		if !s.privileged && !strings.HasPrefix(name, "user.") || isLocal(name) {
+			continue
+		}
+		if err := setXAttr(f, name, e.XAttrs[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isLocal reports whether an extended attribute means something to the machine
+// that it is on alone: what overlayfs notes, and labels of SELinux's policy.
+func isLocal(name string) bool {
+	return strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.") || name == "security.selinux"
 }
 
 // contextReader is a reader that fails once its context is done.

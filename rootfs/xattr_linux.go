@@ -22,10 +22,13 @@ func capability(osPath string) (map[string]string, error) {
 	return nil, os.NewSyscallError("lgetxattr", err)
 }
 
-func setCapability(f *os.File, attrs map[string]string) error {
-	value, capable := attrs[Capability]
-	if !capable {
+// setXAttr sets an extended attribute. Where the file system takes no such
+// attribute, or the kernel has it set by others only, just capabilities are worth
+// an error: without them a program does not do what it should.
+func setXAttr(f *os.File, name, value string) error {
+	err := unix.Fsetxattr(int(f.Fd()), name, []byte(value), 0)
+	if name != Capability && (errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EPERM)) {
 		return nil
 	}
-	return os.NewSyscallError("fsetxattr", unix.Fsetxattr(int(f.Fd()), Capability, []byte(value), 0))
+	return os.NewSyscallError("fsetxattr", err)
 }

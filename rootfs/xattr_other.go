@@ -11,8 +11,8 @@ import (
 // kernels do not show them.
 func capability(string) (map[string]string, error) { return nil, nil }
 
-func setCapability(_ *os.File, attrs map[string]string) error {
-	if len(attrs) == 0 {
+func setXAttr(_ *os.File, name, _ string) error {
+	if name != Capability {
 		return nil
 	}
 	return errors.New("file capabilities can only be written on Linux")

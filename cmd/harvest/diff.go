@@ -94,6 +94,9 @@ func diffRun(ctx context.Context, s streams, o *diffOptions) (err error) {
 	if o.ignoreTimes {
 		ignore = append(ignore, rootfs.AspectModTime)
 	}
+	if before.isFolder || after.isFolder { // of whose extended attributes capabilities alone are read
+		ignore = append(ignore, rootfs.AspectXAttrs)
+	}
 	c, err := rootfs.Changes(ctx, before.Tree, after.Tree, ignore...)
 	if err != nil {
 		return err

@@ -21,9 +21,10 @@ docker export writes.`
 // folder or in a bare tar.
 type openTree struct {
 	*rootfs.Tree
-	Image   *pack.Image // nil if it is none
-	limits  pack.Limits
-	closers []io.Closer
+	Image    *pack.Image // nil if it is none
+	isFolder bool        // of this machine
+	limits   pack.Limits
+	closers  []io.Closer
 }
 
 // Close closes what reading the tree has opened.
@@ -105,6 +106,7 @@ func (t *openTree) addBare(ctx context.Context, file string, temp *os.File) erro
 			return err
 		}
 		if info.IsDir() {
+			t.isFolder = true
 			t.Tree, err = livingTree(ctx, file)
 			return err
 		}
