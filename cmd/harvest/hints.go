@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -75,6 +76,7 @@ func hint(verb *cobra.Command, err error) string {
 		usage    *usageError
 		file     *fileError
 		budget   *budgetError
+		path     *fs.PathError
 		cannot   *teach.CannotError
 	)
 	if h := planHint(verb, err); h != "" {
@@ -104,6 +106,8 @@ func hint(verb *cobra.Command, err error) string {
 		return "leave --from, --compress and devices out, and there is a script"
 	case errors.As(err, &budget):
 		return "--exclude leaves out files; harvest ls lists all of them with their sizes"
+	case errors.As(err, &path) && strings.HasPrefix(filepath.Base(path.Path), tempPrefix):
+		return "TMPDIR names the folder for what has to be kept meanwhile"
 	case errors.As(err, &tag):
 		return "names are like basic:v1 or registry.example.com/team/tool:v1, in lower case"
 	}

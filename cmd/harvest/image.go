@@ -273,9 +273,12 @@ func (list *images) spool(ctx context.Context, r io.Reader) (err error) {
 	return err
 }
 
+// tempPrefix begins the names of temporary files, also of those of pack.
+const tempPrefix = "harvest-"
+
 // nameless returns an empty file that is gone when it is closed.
 func nameless() (*os.File, error) {
-	f, err := os.CreateTemp("", "harvest-")
+	f, err := os.CreateTemp("", tempPrefix)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
+	"syscall"
 
 	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/rootfs"
@@ -150,7 +152,7 @@ func addLiving(t *rootfs.Tree, host *rootfs.Host, dir string, why rootfs.Reason)
 		if err == nil {
 			err = t.Add(e.For(why))
 		}
-		if err == nil && d.IsDir() {
+		if err == nil && d.IsDir() && !isKernels(host, name) {
 			err = addLiving(t, host, name, why)
 		}
 		if err := unlessGone(err); err != nil {
@@ -158,6 +160,25 @@ func addLiving(t *rootfs.Tree, host *rootfs.Host, dir string, why rootfs.Reason)
 		}
 	}
 	return nil
+}
+
+// isKernels reports whether a folder of a root is one that the kernel has mounted
+// there, as into that of the running system: what is in it is part of no image.
+func isKernels(host *rootfs.Host, name string) bool {
+	if !slices.Contains([]string{"/proc", "/sys", "/dev"}, name) {
+		return false
+	}
+	top, err := host.Stat(".")
+	if err != nil {
+		return false
+	}
+	info, err := host.Stat(name[1:])
+	if err != nil {
+		return false
+	}
+	a, ok := top.Sys().(*syscall.Stat_t)
+	b, also := info.Sys().(*syscall.Stat_t)
+	return ok && also && a.Dev != b.Dev
 }
 
 // unlessGone returns no error for what was there a moment ago.
