@@ -151,8 +151,8 @@ func cmdCode(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// cmdMask copies what a command said to a file, without times and ports, which
-// differ from run to run, and with -d without digests.
+// cmdMask copies what a command said to a file, without times, ports and the
+// folder of the test, which differ from run to run, and with -d without digests.
 func cmdMask(ts *testscript.TestScript, _ bool, args []string) {
 	digests := len(args) > 0 && args[0] == "-d"
 	if digests {
@@ -164,8 +164,9 @@ func cmdMask(ts *testscript.TestScript, _ bool, args []string) {
 	text = regexp.MustCompile(`"seconds": [0-9.e-]+`).ReplaceAllString(text, `"seconds": TIME`)
 	text = regexp.MustCompile(`127\.0\.0\.1:[0-9]{4,5}`).ReplaceAllString(text, "127.0.0.1:PORT")
 	if digests {
-		text = regexp.MustCompile(`sha256:[0-9a-f]{64}`).ReplaceAllString(text, "sha256:DIGEST")
+		text = regexp.MustCompile(`\b[0-9a-f]{64}\b`).ReplaceAllString(text, "DIGEST")
 	}
+	text = strings.ReplaceAll(text, ts.Getenv("WORK"), "WORK")
 	text = strings.TrimSuffix(text, "\n") + "\n"
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o666))
 }

@@ -1,10 +1,12 @@
 // Package teach shows how an image is made by hand.
 //
-// [Script] writes a shell script that makes an image again, to the byte, with
-// nothing but coreutils and GNU tar.
+// [Explain] tells of a build step by step: a sentence or two, the values of that
+// very build, and the shell commands that give the same. [Script] writes a shell
+// script that makes the image again, to the byte, with nothing but coreutils and
+// GNU tar.
 //
 // All that is said stands in texts.yaml, in English and in Chinese side by side.
-// Tests run the scripts.
+// Commands are the same in both languages, and tests run them.
 //
 // The package renders what it is given. It runs nothing, and of files reads only
 // those that go into the image.
@@ -22,10 +24,12 @@ import (
 type Build struct {
 	Plan   *plan.Plan
 	Image  *pack.Image
-	Parts  []plan.Part // what the topmost layers were made of, the lowest first
-	Latest time.Time   // no file of these layers is later
-	Blobs  []pack.Blob // all layers, as they were written
-	Root   string      // where the plan's host is on this system, "" for /
+	Parts  []plan.Part  // what the topmost layers were made of, the lowest first
+	Latest time.Time    // no file of these layers is later
+	Blobs  []pack.Blob  // all layers, as they were written
+	Host   *rootfs.Host // of the plan
+	Root   string       // where that is on this system, "" for /
+	Flat   bool         // things are not where the host has them
 
 	Output Output
 }
@@ -34,6 +38,7 @@ type Build struct {
 type Output struct {
 	File   string // "" if no file was kept
 	Format Format
+	Next   []string // the commands that load and run it, as far as that can be said
 }
 
 // A Format is what an output is.
@@ -59,12 +64,3 @@ func (b *Build) name() string {
 
 // below returns how many layers are a base's.
 func (b *Build) below() int { return len(b.Blobs) - len(b.Parts) }
-
-// trees returns what the topmost layers were made of.
-func (b *Build) trees() []*rootfs.Tree {
-	trees := make([]*rootfs.Tree, len(b.Parts))
-	for i, part := range b.Parts {
-		trees[i] = part.Tree
-	}
-	return trees
-}

@@ -70,12 +70,7 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	dir := t.TempDir()
-	for d := dir; d != os.TempDir(); d = filepath.Dir(d) { // for who else is to run in it
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir := openFolder(t, 0o755)
 	f := &fixture{dir: dir}
 	f.write(t, "usr/bin/program", strings.Repeat("text\n", 300), 0o755)
 	f.write(t, "usr/bin/empty", "", 0o644)
@@ -84,6 +79,21 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// openFolder returns a folder that others can get to, with a mode of its own.
+func openFolder(t *testing.T, mode fs.FileMode) string {
+	t.Helper()
+	dir := t.TempDir()
+	for d := filepath.Dir(dir); d != os.TempDir(); d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir, mode); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func (f *fixture) write(t *testing.T, name, text string, mode fs.FileMode) {
@@ -224,18 +234,12 @@ func (f *fixture) compare(t *testing.T, latest time.Time, format Format, who *sy
 // runScript runs a script and returns the archive that it has made.
 func runScript(t *testing.T, script []byte, who *syscall.Credential) (archive []byte, said string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "by-hand-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { // which folders without permissions would keep t.TempDir from
-		if out, err := exec.Command("sh", "-c", `chmod -R u+rwX "$1" && rm -r "$1"`, "sh", dir).CombinedOutput(); err != nil {
+	dir := openFolder(t, 0o777|fs.ModeSetgid)
+	t.Cleanup(func() { // folders without permissions would stay
+		if out, err := exec.Command("chmod", "-R", "u+rwX", dir).CombinedOutput(); err != nil {
 			t.Errorf("%s%v", out, err)
 		}
 	})
-	if err := os.Chmod(dir, 0o777|fs.ModeSetgid); err != nil {
-		t.Fatal(err)
-	}
 	cmd := exec.CommandContext(t.Context(), "sh", "-s", "work")
 	cmd.Dir, cmd.Stdin = dir, bytes.NewReader(script)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}

@@ -19,17 +19,22 @@ import (
 // lessonOptions is the part of the command line of a build that shows how the
 // image is made.
 type lessonOptions struct {
-	byHand string
-	lang   string
+	explain bool
+	byHand  string
+	lang    string
 }
 
 func (l *lessonOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
+	f.BoolVar(&l.explain, "explain", false, "tell how the image is made, step by step, with the commands that do it by hand; on stdout, or with -o - on stderr")
 	f.StringVar(&l.byHand, "by-hand", "", "`FILE`: a shell script that makes the same image with nothing but coreutils and GNU tar, - for stdout")
-	f.StringVar(&l.lang, "lang", "", "`en|zh`: the language of its comments (default: that of the locale, if it is one of them, or en)")
+	f.StringVar(&l.lang, "lang", "", "`en|zh`: the language of --explain and --by-hand (default: that of the locale, if it is one of them, or en)")
 	group(f, "How it is made")
 	completeWords(cmd, "lang", string(teach.English), string(teach.Chinese))
 }
+
+// wanted reports whether anything is to be shown.
+func (l *lessonOptions) wanted() bool { return l.explain || l.byHand != "" }
 
 // language returns the one that is asked for, or that of the locale.
 func (l *lessonOptions) language(getenv func(string) string) (teach.Language, error) {
@@ -50,8 +55,12 @@ func (l *lessonOptions) check(s streams, o *imageOptions, out destination) error
 	}
 	toStdout := l.byHand == stdout
 	switch {
+	case l.explain && o.json:
+		return usagef("--explain and --json both want stdout")
 	case toStdout && o.json:
 		return usagef("--by-hand - and --json both want stdout")
+	case toStdout && l.explain && out.Path != stdout:
+		return usagef("--by-hand - and --explain both want stdout")
 	case toStdout && out.Path == stdout:
 		return usagef("--by-hand - and -o - both want stdout")
 	case l.byHand != "" && !toStdout && o.dryRun:
@@ -90,7 +99,7 @@ type making struct {
 // teach shows how the image was made, as far as that is asked for.
 func (o *buildOptions) teach(ctx context.Context, s streams, m making, result *summary) error {
 	l := &o.lesson
-	if l.byHand == "" {
+	if !l.wanted() {
 		return nil
 	}
 	lang, err := l.language(s.getenv)
@@ -101,17 +110,34 @@ func (o *buildOptions) teach(ctx context.Context, s streams, m making, result *s
 	if err != nil {
 		return err
 	}
+	b.Output.Next = result.next()
 	script := func(w io.Writer) error { return byHandError(teach.Script(ctx, w, b, lang)) }
-	if l.byHand == stdout {
-		return script(s.out)
+	switch l.byHand {
+	case "":
+	case stdout:
+		err = script(s.out)
+	default:
+		err = writeFile(ctx, l.byHand, script)
 	}
-	return writeFile(ctx, l.byHand, script)
+	if err != nil || !l.explain {
+		return err
+	}
+	to := s.out
+	if m.out.Path == stdout {
+		to = s.err
+	}
+	return teach.Explain(to, b, lang)
 }
 
 // lessonOf returns what is to be shown of a build whose layers have been written
 // as the given blobs, which may lack some.
 func (o *buildOptions) lessonOf(m making, blobs []pack.Blob) (*teach.Build, error) {
-	b := &teach.Build{Plan: m.plan, Image: m.img, Parts: m.parts, Latest: m.latest, Blobs: blobs}
+	b := &teach.Build{Plan: m.plan, Image: m.img, Parts: m.parts, Latest: m.latest, Blobs: blobs,
+		Flat: plan.Layout(o.layout) == plan.Flat, Output: o.lessonOutput(m.out)}
+	var err error
+	if b.Host, err = o.host(); err != nil {
+		return nil, err
+	}
 	if !isTop(o.root) {
 		root, err := filepath.Abs(o.root)
 		if err != nil {
@@ -120,12 +146,10 @@ func (o *buildOptions) lessonOf(m making, blobs []pack.Blob) (*teach.Build, erro
 		b.Root = root
 	}
 	if len(blobs) != len(m.img.Layers) {
-		var err error
 		if b.Blobs, err = blobsOf(m.img); err != nil {
 			return nil, err
 		}
 	}
-	b.Output = o.lessonOutput(m.out)
 	return b, nil
 }
 
