@@ -241,6 +241,14 @@ func (p *pantry) beside(program string) error {
 	if err != nil {
 		return err
 	}
+	once := recipe.Fact{Kind: Own, Name: home}
+	if pkgs := holders[program]; len(pkgs) > 0 {
+		once.In = pkgs[0].Name
+	}
+	if p.done[once] { // on account of another program there
+		return nil
+	}
+	p.done[once] = true
 	fact := recipe.Fact{Kind: recipe.Program, Name: program, In: program}
 	d := p.decision(Own+" "+program, Own, path.Base(program)+" is installed in "+home)
 	why := rootfs.Reason{Kind: "recipe", From: program, Text: fmt.Sprintf("%s: %s", Own, fact)}

@@ -41,7 +41,11 @@ const shop = `
 	/usr/lib/tool/broken.so  elf needed=libgone.so
 	/usr/lib/tool/rom        elf machine=s390x
 	/usr/lib/tool/crt.o      elf
-	/usr/lib/tool/helper     text "#!/usr/bin/sh\n" mode=0755
+	/usr/lib/tool/helper     text "#!/usr/bin/awk -f\n" mode=0755
+	/usr/lib/tool/helpless   text "#!/usr/bin/gone\n" mode=0755
+	/usr/bin/awk      elf interp=/lib64/ld-linux-x86-64.so.2
+	/usr/share/tool/example  text "#!/usr/bin/other\n" mode=0755
+	/usr/lib/tool/compiled.go  elf machine=0
 	/usr/lib/tool/gone       -> /var/run/gone
 	/usr/lib/libtool.a       text "archive"
 	/usr/include/tool.h      text "header"
@@ -73,7 +77,7 @@ const shop = `
 	`Package: base\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n` +
 	`Package: both\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n\n` +
 	`Package: both\nStatus: install ok installed\nVersion: 1\nArchitecture: i386\n\n"
-	/var/lib/dpkg/info/tool.list  text "/.\n/bin\n/bin/tool\n/bin/tool5.1\n/bin/toolctl\n/bin/notes\n/lib/tool/plugin.so\n/lib/tool/broken.so\n/lib/tool/rom\n/lib/tool/crt.o\n/lib/tool/helper\n/lib/tool/gone\n` +
+	/var/lib/dpkg/info/tool.list  text "/.\n/bin\n/bin/tool\n/bin/tool5.1\n/bin/toolctl\n/bin/notes\n/lib/tool/plugin.so\n/lib/tool/broken.so\n/lib/tool/rom\n/lib/tool/crt.o\n/lib/tool/helper\n/lib/tool/helpless\n/lib/tool/compiled.go\n/usr/share/tool/example\n/lib/tool/gone\n` +
 	`/usr/share/tool\n/usr/share/tool/data\n/usr/share/tool/lost\n/usr/share/tool/conf\n/usr/share/tool/people\n/usr/share/man/man1/tool.1.gz\n/usr/share/doc/tool/copyright\n/usr/share/doc/tool/README\n` +
 	`/usr/share/locale/nb/tool.mo\n/usr/share/bash-completion/completions/tool\n/etc/init.d/tool\n/etc/tool\n/etc/tool/tool.conf\n/etc/tool/removed.conf\n/etc/tool/key.pem\n/var/lib/tool\n"
 	/var/lib/dpkg/info/tool-dev.list  text "/usr/include/tool.h\n/usr/lib/libtool.a\n/bin/toolctl\n"
@@ -105,6 +109,7 @@ func TestAPackageComesWholeWithoutWhatImagesSpare(t *testing.T) {
 		/etc/alternatives/libed -> /usr/lib/tool/plugin.so
 		/etc/tool dir 0755
 		/etc/tool/tool.conf file 0644
+		/usr/bin/awk file 0755
 		/usr/bin/ed -> /etc/alternatives/ed
 		/usr/bin/local -> tool
 		/usr/bin/notes file 0755
@@ -116,9 +121,11 @@ func TestAPackageComesWholeWithoutWhatImagesSpare(t *testing.T) {
 		/usr/lib/libown.so file 0755
 		/usr/lib/libplug.so file 0755
 		/usr/lib/tool dir 0755
+		/usr/lib/tool/compiled.go file 0755
 		/usr/lib/tool/crt.o file 0755
 		/usr/lib/tool/gone -> /var/run/gone
 		/usr/lib/tool/helper file 0755
+		/usr/lib/tool/helpless file 0755
 		/usr/lib/tool/plugin.so file 0644
 		/usr/lib/tool/rom file 0755
 		/usr/share dir 0755
@@ -128,6 +135,7 @@ func TestAPackageComesWholeWithoutWhatImagesSpare(t *testing.T) {
 		/usr/share/tool dir 0755
 		/usr/share/tool/conf -> /etc/tool/tool.conf
 		/usr/share/tool/data file 0644
+		/usr/share/tool/example file 0755
 		/var/lib dir 0755
 		/var/lib/tool dir 0700`)
 	if want := []string{"/bin/tool", "/bin/tool5.1", "/bin/toolctl", "/usr/bin/ed", "/usr/bin/local"}; !slices.Equal(p.Programs, want) || p.Main != "/bin/tool" {
@@ -137,7 +145,7 @@ func TestAPackageComesWholeWithoutWhatImagesSpare(t *testing.T) {
 		/lib/tool/broken.so is left out: it needs libgone.so, which is not here
 		--pkg tool: /usr/share/tool/lost is not there, though the package has it`)
 	s := p.Shipments[0]
-	same(t, fmt.Sprintf("%d %s %s %s %s %d %d", len(p.Shipments), s.By, s.Name, s.Version, s.Arch, s.Paths, s.LeftOut), "1 --pkg tool tool 5.1-1 amd64 16 7")
+	same(t, fmt.Sprintf("%d %s %s %s %s %d %d", len(p.Shipments), s.By, s.Name, s.Version, s.Arch, s.Paths, s.LeftOut), "1 --pkg tool tool 5.1-1 amd64 19 7")
 	same(t, below(read(t, p.Tree, "etc/passwd"), "web", "mail"), "web:x:33:33:Web Person,,,:/var/www:/x") // its configuration names web
 	same(t, below(read(t, p.Tree, "etc/group"), "web"), "web:x:33:")
 	for _, dir := range []string{"bin", "usr/bin"} {
@@ -190,10 +198,10 @@ func TestThePackageOfAProgram(t *testing.T) {
 	p := makePlan(t, host, "--bin other --pkg-of tool")
 	got := things(p)
 	same(t, below(got, "/usr/bin/"), `
+		/usr/bin/awk file 0755
 		/usr/bin/ed -> /etc/alternatives/ed
 		/usr/bin/local -> tool
 		/usr/bin/other file 0755
-		/usr/bin/sh file 0755
 		/usr/bin/tool file 0755`)
 	for _, want := range []string{"/usr/share/tool/data", "/usr/lib/tool/plugin.so", "/usr/lib/tool/helper", "/etc/tool/tool.conf"} {
 		if !strings.Contains(got, want) {

@@ -67,14 +67,20 @@ func (c *counter) sortOne(p *parcel, f owner.File) error {
 	case !e.Mode.IsRegular():
 		p.leftOut++
 	case inPath && p.program != "" && e.Mode&0o111 != 0: // --pkg-of has one alone
-	case c.starts(real, e) && inPath && e.Mode&0o111 != 0:
+	case c.starts(f.Path, real, e) && inPath && e.Mode&0o111 != 0:
 		p.programs = append(p.programs, f.Path)
-	case mayBeELF(f.Path) && c.starts(real, e):
+	case mayBeELF(f.Path) && c.starts(f.Path, real, e):
 		p.objects = append(p.objects, f.Path)
 	default:
 		p.files = append(p.files, f.Path)
 	}
 	return nil
+}
+
+// isExample reports whether a path is where scripts are for reading, or for those
+// who know what to do with them: what programs start is elsewhere, or linked to.
+func isExample(name string) bool {
+	return strings.HasPrefix(name, "/usr/share/") || strings.HasPrefix(name, "/etc/") || strings.HasPrefix(name, "/var/")
 }
 
 // covers reports whether the user leaves out a path, whichever way it is spelled.
@@ -85,7 +91,7 @@ func (c *counter) covers(name string) bool {
 
 // starts reports whether a file is one that the kernel starts or a loader opens:
 // an ELF file, or, if it may be executed, a script. Object files are neither.
-func (c *counter) starts(real string, e *rootfs.Entry) bool {
+func (c *counter) starts(name, real string, e *rootfs.Entry) bool {
 	switch path.Ext(real) {
 	case ".o", ".ko", ".mod":
 		return false
@@ -97,7 +103,7 @@ func (c *counter) starts(real string, e *rootfs.Entry) bool {
 	defer f.Close()
 	var head [4]byte
 	n, _ := f.Read(head[:])
-	return string(head[:n]) == "\x7fELF" || strings.HasPrefix(string(head[:n]), "#!") && e.Mode&0o111 != 0
+	return string(head[:n]) == "\x7fELF" || strings.HasPrefix(string(head[:n]), "#!") && e.Mode&0o111 != 0 && !isExample(name)
 }
 
 // isCommand reports whether a path lies where programs are looked up by name.

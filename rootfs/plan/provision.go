@@ -2,8 +2,8 @@ package plan
 
 import (
 	"context"
+	"debug/elf"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -51,7 +51,7 @@ func (b *builder) provision(ctx context.Context) error {
 
 // bring resolves what recipes brought, and adds it to the programs. What cannot
 // be loaded for want of a library is left out: nothing could use it on the host
-// either.
+// either. What is no program or library in spite of its first bytes is data.
 func (b *builder) bring(ctx context.Context, brought []ingredient) error {
 	if len(brought) == 0 {
 		return nil
@@ -70,21 +70,27 @@ func (b *builder) bring(ctx context.Context, brought []ingredient) error {
 	for _, in := range brought {
 		p := found.Program(in.path)
 		want, lacking := lacks[in.path]
-		why := ""
+		arch := madeFor(p)
+		why, isData := "", false // which nothing loads or starts, whatever it looks like
 		switch {
 		case p == nil:
 			why = unread(err, in.path)
-		case p.Self().Arch.String() != b.plan.Arch.String():
-			why = "it is for " + p.Self().Arch.String()
+			isData = !errors.Is(err, fs.ErrPermission)
 		case lacking:
 			why = "it needs " + want + ", which is not here"
+			isData = in.whole && p.Script != nil
+		case arch.Machine == elf.EM_NONE && p.Script == nil:
+			isData = true
+		case arch.String() != b.plan.Arch.String():
+			why = "it is for " + arch.String()
+			isData = in.whole
 		}
-		if why != "" && !lacking && in.whole { // firmware, say, or for another processor
+		switch {
+		case isData:
 			b.pantry.note(in)
 			continue
-		}
-		if why != "" {
-			b.plan.Notes = append(b.plan.Notes, fmt.Sprintf("%s is left out: %s", in.path, why))
+		case why != "":
+			b.note("%s is left out: %s", in.path, why)
 			continue
 		}
 		b.brought = append(b.brought, in)
@@ -92,6 +98,19 @@ func (b *builder) bring(ctx context.Context, brought []ingredient) error {
 		b.plan.Closure.Programs = append(b.plan.Closure.Programs, p)
 	}
 	return nil
+}
+
+// madeFor returns what a program is made for, of a script its interpreter.
+func madeFor(p *elfdeps.Program) (arch elfdeps.Arch) {
+	if p == nil {
+		return arch
+	}
+	for q := range p.All() {
+		if q.Script == nil {
+			return q.Self().Arch
+		}
+	}
+	return arch
 }
 
 // unread returns what an error says of a program that could not be read.

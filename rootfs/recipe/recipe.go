@@ -235,6 +235,10 @@ func Match(pattern, name string) bool {
 		}
 		return false
 	}
+	if !strings.ContainsAny(pattern, `*?[\`) {
+		rest, below := strings.CutPrefix(name, pattern)
+		return below && (rest == "" || rest[0] == '/')
+	}
 	for ; name != "/" && name != "."; name = path.Dir(name) {
 		if ok, _ := path.Match(pattern, name); ok {
 			return true
