@@ -17,11 +17,12 @@ import (
 func (x *explanation) stage() {
 	x.step("stage.title", nil)
 	var shown []*rootfs.Entry
-	var files, links, folders int
+	var folders []string
+	var files, links int
 	for e := range x.Plan.Tree.All() {
 		switch {
 		case e.Mode.IsDir():
-			folders++
+			folders = append(folders, "root"+e.Path)
 		case e.Link != "":
 			links++
 		default:
@@ -31,12 +32,24 @@ func (x *explanation) stage() {
 			shown = append(shown, e)
 		}
 	}
-	x.text("stage.text", values{"Flat": x.Flat, "Size": x.Plan.Tree.Size(), "Files": files, "Links": links, "Folders": folders})
+	x.text("stage.text", values{"Flat": x.Flat, "Size": x.Plan.Tree.Size(), "Files": files, "Links": links, "Folders": len(folders)})
 	slices.SortStableFunc(shown, func(a, b *rootfs.Entry) int { return rank(a) - rank(b) })
 	shown = shown[:min(len(shown), mostRows)]
+	if len(folders) > mostFolders { // those alone that the rest goes into
+		folders = nil
+		for _, e := range shown {
+			folders = append(folders, path.Dir("root"+e.Path))
+		}
+	}
+	folders = append(folders, "root")
+	slices.Sort(folders)
+	x.command("mkdir -p " + words(slices.Compact(folders)...))
 	x.copies(shown)
 	x.more(files+links-len(shown), "stage.more")
 }
+
+// mostFolders is of how many folders all are shown.
+const mostFolders = 24
 
 // rank says how much an entry has to do with what was told before.
 func rank(e *rootfs.Entry) int {
@@ -51,23 +64,13 @@ func rank(e *rootfs.Entry) int {
 
 // copies writes the commands that stage entries, each with its reason.
 func (x *explanation) copies(entries []*rootfs.Entry) {
-	var folders []string
-	var commands [][2]string
 	for _, e := range entries {
 		to := "root" + e.Path
-		if dir := path.Dir(to); !slices.Contains(folders, dir) {
-			folders = append(folders, dir)
-		}
 		command := x.copy() + " " + words(x.Root+e.Source, to)
 		if e.Link != "" {
 			command = "ln -s " + target(e.Link) + " " + word(to)
 		}
-		commands = append(commands, [2]string{command, x.why(e.Why[0])})
-	}
-	slices.Sort(folders)
-	x.command("mkdir -p " + words(folders...))
-	for _, c := range commands {
-		x.command(fmt.Sprintf("%-40s # %s", c[0], comment(c[1])))
+		x.command(fmt.Sprintf("%-40s # %s", command, comment(x.why(e.Why[0]))))
 	}
 	x.line("")
 }
