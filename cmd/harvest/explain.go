@@ -22,6 +22,7 @@ type lessonOptions struct {
 	explain bool
 	byHand  string
 	lang    string
+	page    string // of --report
 }
 
 func (l *lessonOptions) addFlags(cmd *cobra.Command) {
@@ -29,6 +30,7 @@ func (l *lessonOptions) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&l.explain, "explain", false, "tell how the image is made, step by step, with the commands that do it by hand; on stdout, or with -o - on stderr")
 	f.StringVar(&l.byHand, "by-hand", "", "`FILE`: a shell script that makes the same image with nothing but coreutils and GNU tar, - for stdout")
 	f.StringVar(&l.lang, "lang", "", "`en|zh`: the language of --explain and --by-hand (default: that of the locale, if it is one of them, or en)")
+	addReportFlag(cmd, &l.page)
 	group(f, "How it is made")
 	completeWords(cmd, "lang", string(teach.English), string(teach.Chinese))
 }
@@ -50,6 +52,9 @@ func (l *lessonOptions) language(getenv func(string) string) (teach.Language, er
 
 // check refuses what would go wrong only after the work is done.
 func (l *lessonOptions) check(s streams, o *imageOptions, out destination) error {
+	if err := checkReport(l.page); err != nil {
+		return err
+	}
 	if _, err := l.language(s.getenv); err != nil {
 		return err
 	}
@@ -99,11 +104,11 @@ type making struct {
 // teach shows how the image was made, as far as that is asked for.
 func (o *buildOptions) teach(ctx context.Context, s streams, m making, result *summary) error {
 	l := &o.lesson
-	if !l.wanted() {
-		return nil
-	}
 	lang, err := l.language(s.getenv)
 	if err != nil {
+		return err
+	}
+	if err := o.writeReport(ctx, m, result, lang); err != nil || !l.wanted() {
 		return err
 	}
 	b, err := o.lessonOf(m, result.Digests.Layers)

@@ -26,6 +26,7 @@ type inspectOptions struct {
 	image string
 	files bool
 	json  bool
+	page  string // of the report
 }
 
 func newInspectCmd(s streams) *cobra.Command {
@@ -53,6 +54,7 @@ as layers are not compressed, and believes what it reads: verify does not.
 	o.addFlags(cmd)
 	f.BoolVar(&o.files, "files", false, "list files, too: what the layers make together, and from which layer each path is")
 	f.BoolVar(&o.json, "json", false, "print everything as JSON")
+	addReportFlag(cmd, &o.page)
 	return cmd
 }
 
@@ -68,6 +70,9 @@ func oneArg(verb, what, example string) cobra.PositionalArgs {
 
 // inspectRun prints all images that a name leads to.
 func inspectRun(ctx context.Context, s streams, o *inspectOptions) (err error) {
+	if err := checkReport(o.page); err != nil {
+		return err
+	}
 	list, err := o.openImages(ctx, s, o.image)
 	if err != nil {
 		return err
@@ -77,8 +82,13 @@ func inspectRun(ctx context.Context, s streams, o *inspectOptions) (err error) {
 	if list.store != nil {
 		r.Format = list.store.Format
 	}
-	if o.files {
+	if o.files || o.page != "" {
 		if err := list.fetch(ctx); err != nil {
+			return naming(o.image, err)
+		}
+	}
+	if o.page != "" {
+		if err := o.writeReport(ctx, list); err != nil {
 			return naming(o.image, err)
 		}
 	}

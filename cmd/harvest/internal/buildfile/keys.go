@@ -82,6 +82,7 @@ var keys = []Key{
 	{"output.format", "format", Text, "archive, docker or v1", "archive"},
 	{"output.compress", "compress", Text, "how layers are compressed: none, gzip or zstd, with :LEVEL", "zstd"},
 	{"output.layers", "layers", Text, "what is a layer of its own", "libs"},
+	{"output.report", "report", Path, "a page about the image for a browser", "tools.html"},
 	{"output.max_size", "max-size", Text, "the most bytes that the image may hold", "120MB"},
 }
 
