@@ -267,6 +267,9 @@ func TestProgramsOfTheBaseLoadWhatTheyDid(t *testing.T) {
 		{"a library for better processors", "/usr/lib/gnu/libz.so elf soname=libz.so\n/bin/zip " + loader + "needed=libz.so",
 			"/usr/lib/gnu/libz.so elf soname=libz.so\n/usr/lib/gnu/glibc-hwcaps/x86-64-v3/libz.so elf soname=libz.so text=better\n/usr/bin/new " + loader + "needed=libz.so", "--all-hwcaps",
 			"the base's /bin/zip finds libz.so as /usr/lib/gnu/libz.so, and would then find /lib/gnu/glibc-hwcaps/x86-64-v3/libz.so on x86-64-v3"},
+		{"a library of the base's for better processors", "/usr/lib/gnu/glibc-hwcaps/x86-64-v3/libz.so elf soname=libz.so\n/bin/zip " + loader + "needed=libz.so runpath=/opt/q",
+			"/opt/q/libz.so elf soname=libz.so text=other\n/usr/bin/new " + loader + "needed=libz.so runpath=/opt/q", "",
+			"the base's /bin/zip finds libz.so as /usr/lib/gnu/glibc-hwcaps/x86-64-v3/libz.so, and would then find /opt/q/libz.so on x86-64-v3"},
 		{"a name that only dlopen asks for", "/usr/lib/gnu/libz.so elf soname=libz.so",
 			"/lib/gnu/libz.so elf soname=libz.so text=other\n/usr/bin/new " + loader + "needed=libz.so", "",
 			"the base's programs find libz.so as /usr/lib/gnu/libz.so, and would then find /lib/gnu/libz.so"},
@@ -295,6 +298,28 @@ func TestProgramsOfTheBaseLoadWhatTheyDid(t *testing.T) {
 			}
 			same(t, got, test.want)
 		})
+	}
+}
+
+// A base's libraries for better processors are found by what comes, too: they must
+// be what the host has, for every processor or for that one.
+func TestLibrariesOfTheBaseForBetterProcessorsAreHeldToTheLaw(t *testing.T) {
+	const better = "/opt/q/glibc-hwcaps/x86-64-v3/libz.so elf soname=libz.so"
+	const program = "/usr/bin/new elf interp=/lib64/ld.so needed=libz.so runpath=/opt/q\n/opt/q/libz.so elf soname=libz.so\n"
+	for _, test := range []struct{ name, base, root, want string }{
+		{"another", better + " text=other", "",
+			"in the image on x86-64-v3 /usr/bin/new would load /opt/q/glibc-hwcaps/x86-64-v3/libz.so as libz.so instead of the host's /opt/q/libz.so"},
+		{"the host's for all", better, "", ""},
+		{"the host's for these", better + " text=other", better + " text=other", ""},
+	} {
+		_, err := planUpon(t, splitBase+test.base, merged+program+test.root, "--bin new")
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", test.name, got, test.want)
+		}
 	}
 }
 

@@ -97,7 +97,7 @@ func (b *builder) checkBase(ctx context.Context) error {
 type disturbance struct {
 	*builder
 	possible bool
-	hwcaps   bool            // only some processors would see some of it
+	hwcaps   bool            // only some processors would see some of the image
 	names    map[string]bool // under which loaders may look for it
 }
 
@@ -118,7 +118,11 @@ func (d *disturbance) processors() [][]string {
 func (d *disturbance) find() error {
 	d.possible = !slices.Equal(d.spec.BasePath, d.spec.ImagePath)
 	for e := range d.tree.All() {
-		if e.Mode.IsDir() || d.tree.InBase(e.Path) {
+		if e.Mode.IsDir() {
+			continue
+		}
+		d.hwcaps = d.hwcaps || strings.Contains(e.Path, "/glibc-hwcaps/") // the base's may lose their turn
+		if d.tree.InBase(e.Path) {
 			continue
 		}
 		seen, err := d.seen(e)
@@ -128,7 +132,6 @@ func (d *disturbance) find() error {
 		if seen {
 			d.possible = true
 			d.names[path.Base(e.Path)] = true
-			d.hwcaps = d.hwcaps || strings.Contains(e.Path, "/glibc-hwcaps/")
 		}
 	}
 	return nil

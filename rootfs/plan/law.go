@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -69,23 +70,87 @@ func (b *builder) checkLaw(ctx context.Context) error {
 			}
 		}
 	}
+	if err := b.checkProcessors(ctx, &violations); err != nil {
+		return err
+	}
 	if len(violations) > 0 {
 		return &LawError{violations}
 	}
 	return nil
 }
 
+// checkProcessors adds what goes wrong on processors for which a base has libraries
+// of its own: those that come get theirs, too. They must be what the host has for
+// every processor, or what it has for that one.
+func (b *builder) checkProcessors(ctx context.Context, violations *[]Violation) error {
+	if b.spec.Base == nil || !hasVariants(b.spec.Base) {
+		return nil
+	}
+	expected := b.plan.Closure
+	levels := b.plan.Arch.Hwcaps()
+	for i := range levels {
+		hwcaps := levels[len(levels)-1-i:]
+		if at := slices.IndexFunc(b.plan.Variants, func(v Variant) bool { return v.processor() == hwcaps[0] }); at >= 0 {
+			expected = b.plan.Variants[at].Closure
+			continue
+		}
+		r := b.spec.resolver(b.host)
+		r.Hwcaps = hwcaps
+		better, _ := r.Resolve(ctx, b.spec.sources()...) // what is missing is not what the image gets
+		more, err := b.violations(ctx, Variant{hwcaps, expected}, better.Programs...)
+		if err != nil {
+			return fmt.Errorf("on %s: %w", hwcaps[0], err)
+		}
+		for _, v := range more {
+			v.Processor = hwcaps[0]
+			*violations = appendNew(*violations, v)
+		}
+	}
+	return ctx.Err()
+}
+
+// appendNew adds a violation unless it is said already, of all processors or of
+// another one.
+func appendNew(list []Violation, v Violation) []Violation {
+	known := slices.ContainsFunc(list, func(have Violation) bool {
+		have.Processor = v.Processor
+		return have == v
+	})
+	if known {
+		return list
+	}
+	return append(list, v)
+}
+
+// hasVariants reports whether a tree has libraries for some processors.
+func hasVariants(t *rootfs.Tree) bool {
+	for e := range t.All() {
+		if strings.Contains(e.Path, "/glibc-hwcaps/") && !e.Mode.IsDir() {
+			return true
+		}
+	}
+	return false
+}
+
 // violations returns where the tree breaks the law for one kind of processor.
-// Where it does not, the needs of all programs are met inside the tree.
-func (b *builder) violations(ctx context.Context, v Variant) ([]Violation, error) {
+// Where it does not, the needs of all programs are met inside the tree. A file of
+// the same name that one of the better programs loads will do, too.
+func (b *builder) violations(ctx context.Context, v Variant, better ...*elfdeps.Program) ([]Violation, error) {
 	r := elfdeps.Resolver{FS: b.tree, LibraryPath: b.spec.ImagePath, Dlopen: b.spec.Dlopen, Hwcaps: v.Hwcaps, Path: b.imagePath()}
 	inside, err := r.Resolve(ctx, b.programs()...)
 	err = b.bad(err)
 	if len(inside.Programs) < len(v.Closure.Programs) {
 		return nil, fmt.Errorf("inside the image: %w", err)
 	}
-	same := func(want, got *elfdeps.Object) bool {
+	one := func(want, got *elfdeps.Object) bool {
 		return want.Same(got) || copies(b.host, want.Path, b.tree, got.Path)
+	}
+	same := func(want, got *elfdeps.Object) bool {
+		return one(want, got) || slices.ContainsFunc(better, func(p *elfdeps.Program) bool {
+			return slices.ContainsFunc(p.Objects, func(o *elfdeps.Object) bool {
+				return path.Base(o.Path) == path.Base(want.Path) && one(o, got)
+			})
+		})
 	}
 	var violations []Violation
 	for i, program := range v.Closure.Programs {
