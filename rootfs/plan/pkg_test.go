@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/harvest-oci/harvest/rootfs"
+	"github.com/harvest-oci/harvest/rootfs/owner"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
 
@@ -433,4 +436,59 @@ func TestUsersAreMadeUp(t *testing.T) {
 	if _, err := make("", plan.Account{Name: "root", UID: 1, GID: 1}); !errors.As(err, &conflict) || conflict.File != "/etc/passwd" {
 		t.Error(err)
 	}
+}
+
+// Of the packages of this machine, each path that is there is in the tree, as it is
+// on the host, or among what the documentation says is left out.
+func TestPackagesOfThisMachineAreComplete(t *testing.T) {
+	host, err := rootfs.OpenHost("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := owner.Open(host)
+	if err != nil || len(db.Packages()) == 0 {
+		t.Skipf("no packages: %v", err)
+	}
+	all := db.Packages()
+	spared := regexp.MustCompile(`^/usr/share/(doc|man|info|locale|help|gtk-doc|bash-completion|zsh/(vendor-completions|site-functions)|fish/vendor_completions.d|` +
+		`doc-base|lintian|linda|bug|apport|menu|applications|icons|pixmaps|metainfo|appdata|aclocal|pkgconfig)(/|$)|` +
+		`^/usr/(include|src|lib/debug)(/|$)|pkgconfig(/|$)|\.l?a$|^/etc/(init\.d|bash_completion\.d|logrotate\.d|apparmor\.d|cron\.[a-z]+|systemd/system|rc\.d)(/|$)|` +
+		`^(/usr)?/lib/systemd/(system|user|[a-z]+-preset)(/|$)|^/usr/lib/(tmpfiles|sysusers)\.d(/|$)|` +
+		`^/(root|home|proc|sys|dev|run|tmp|boot)(/|$)|^/etc/(hosts|resolv\.conf|hostname|ssl/private)(/|$)`)
+	checked := 0
+	for i := 0; i < len(all) && checked < 40; i += len(all)/60 + 1 {
+		s := plan.Spec{Programs: []plan.Input{{Source: "/bin/sh"}}, Packages: []string{all[i].Name + ":" + all[i].Arch}, Bare: true}
+		p, err := plan.Make(context.Background(), host, s)
+		if empty := (*plan.EmptyPackageError)(nil); errors.As(err, &empty) {
+			continue
+		}
+		if err != nil {
+			t.Logf("%s: %v", all[i].Name, err) // it does not work on the host either
+			continue
+		}
+		checked++
+		files, err := all[i].Files()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			have, err := host.Lstat(f.Path[1:])
+			if err != nil || spared.MatchString(f.Path) && !strings.HasSuffix(f.Path, "/copyright") {
+				continue
+			}
+			got, err := p.Tree.Lstat(f.Path[1:])
+			switch {
+			case err != nil && !slices.ContainsFunc(p.Notes, func(n string) bool { return strings.HasPrefix(n, f.Path+" is left out") }):
+				t.Errorf("%s: %s: %v", all[i].Name, f.Path, err)
+			case err == nil && (got.Mode() != have.Mode() || got.Size() != have.Size() && got.Mode().IsRegular()):
+				t.Errorf("%s: %s is %v of %d bytes, on the host %v of %d", all[i].Name, f.Path, got.Mode(), got.Size(), have.Mode(), have.Size())
+			}
+		}
+		for e := range p.Tree.All() {
+			if spared.MatchString(e.Path) && e.Mode.IsRegular() && path.Base(e.Path) != "copyright" && !strings.HasSuffix(all[i].Name, "-dev") {
+				t.Errorf("%s brings %s", all[i].Name, e.Path)
+			}
+		}
+	}
+	t.Logf("%d packages", checked)
 }
