@@ -200,7 +200,11 @@ func (v *verification) print(w io.Writer) {
 	for _, i := range v.Images {
 		fmt.Fprintf(w, "%s for %s\n", inspectedImage{Tags: i.Tags}.title(), i.Platform)
 		fmt.Fprintf(w, "  %-12s %s, as all digests say\n", count(i.Layers, "layer"), size(i.Size))
-		fmt.Fprintf(w, "  %-12s find all that they need to start\n", count(i.Programs, "program"))
+		finds := "find all that they need to start"
+		if i.Programs == 1 {
+			finds = "finds all that it needs to start"
+		}
+		fmt.Fprintf(w, "  %-12s %s\n", count(i.Programs, "program"), finds)
 	}
 }
 
