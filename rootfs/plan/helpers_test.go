@@ -124,6 +124,8 @@ func spec(t testing.TB, line string) plan.Spec {
 			s.Records = plan.Records(value)
 		case "--dlopen":
 			s.Dlopen, err = elfdeps.ParsePriority(value)
+		case "--break":
+			s.Fault, err = plan.ParseFault(value)
 		case "--platform":
 			s.Platform, err = plan.ParsePlatform(value)
 		default:

@@ -9,6 +9,9 @@
 // tree that breaks it is a *[LawError] and is not returned. Programs that the
 // image's user may not execute are an *[AccessError].
 //
+// A [Fault] is put in afterwards, and the law is asked again: it must notice, if
+// programs are to, and nothing else may be wrong.
+//
 // # Layouts
 //
 // [Mirror], the default, keeps the host's paths: every lookup that worked on
@@ -73,6 +76,8 @@ type Spec struct {
 	Base      *rootfs.Tree // what lies below, as the layers of an image have it; nil for nothing
 	BasePath  []string     // the LD_LIBRARY_PATH that its programs have without what comes upon it
 	ImagePath []string     // the LD_LIBRARY_PATH that all programs of the image have
+
+	Fault Fault // what is to be broken on purpose, when all else is right; not upon a base
 }
 
 // An Input is something of the host.
@@ -95,6 +100,8 @@ func (in Input) String() string {
 type Plan struct {
 	Tree     *rootfs.Tree     // what is to be shipped, without what the base has; nil if Make failed
 	Root     *rootfs.Tree     // what the image has in all; without a base, that is Tree
+	Sound    *rootfs.Tree     // Root before the Fault of the Spec was put into it; without one, that is Root
+	Damage   *Damage          // what the Fault has done, nil without one
 	Closure  *elfdeps.Closure // on the host
 	Variants []Variant        // the closures for better processors that differ from it, if the Spec wants them
 	Programs []string         // paths in the image, in the order of the Spec, each once
@@ -181,6 +188,10 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	}
 	b.conclude()
 	b.ship()
+	p.Sound = b.tree
+	if err := b.damage(ctx); err != nil {
+		return p, err
+	}
 	p.Tree, p.Root = b.tree, b.tree
 	if spec.Base != nil {
 		p.Tree = b.tree.Added()
