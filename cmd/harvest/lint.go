@@ -99,6 +99,7 @@ func lintRoot(t *rootfs.Tree, img *pack.Image) lint.Root {
 			root.Command = command[0]
 		}
 	}
+	root.User = c.User
 	root.WorkingDir = c.WorkingDir
 	root.Platform = platformOf(&v1.Platform{OS: img.OS, Architecture: img.Architecture, Variant: img.Variant})
 	root.Path = searchPath(c.Env)

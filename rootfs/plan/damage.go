@@ -49,7 +49,8 @@ func (b *builder) lawAfter(ctx context.Context, w *wrecker) error {
 	}
 	expected := w.damage.Fault.Kind == NoLoader || w.damage.Fault.Kind == NoLibrary || w.damage.Fault.Kind == OtherArch
 	others := slices.DeleteFunc(slices.Clone(violations), func(v Violation) bool {
-		return expected && (v.Image == "" || w.targets[v.Image])
+		real, _ := b.tree.RealPath(v.Image)
+		return expected && (v.Image == "" || w.targets[real])
 	})
 	switch {
 	case len(others) > 0:

@@ -39,6 +39,10 @@ func TestFaultsChangeWhatTheyAreAbout(t *testing.T) {
 			- /usr/bin/echo file 0755
 			+ /usr/bin/bash file 0644
 			+ /usr/bin/echo file 0644`},
+		{"exec-bit", "--bin /bin/sh", `
+			- /usr/bin/bash file 0755
+			+ /usr/bin/bash file 0644`},
+		{"arch", "--bin /bin/sh", ``},
 		{"arch", both, ``}, // but for two bytes each
 	}
 	host := onDisk(t, merged)

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -77,6 +78,9 @@ type FaultError struct {
 }
 
 func (e *FaultError) Error() string { return fmt.Sprintf("--break %s: %s", e.Fault, e.Why) }
+
+// Reason is the error without what was asked for.
+func (e *FaultError) Reason() error { return errors.New(e.Why) }
 
 // Damage is what a [Fault] has done to a plan.
 type Damage struct {

@@ -85,26 +85,6 @@ func headOf(e *rootfs.Entry) ([]byte, error) {
 	return head[:n], nil
 }
 
-// command checks that what the image runs is there.
-func (c *checker) command() {
-	if c.Command == "" {
-		return
-	}
-	e := c.lookUp(c.Command)
-	switch {
-	case e == nil && strings.Contains(c.Command, "/"):
-		c.find(Command, c.Command, "is what the image runs, and is not in it",
-			"add it, or name what is there with --entrypoint")
-	case e == nil:
-		c.find(Command, c.Command, "is what the image runs, and is not in "+strings.Join(c.Path, ", "),
-			"add it, set PATH, or give the entrypoint as a path")
-	case !executable(e):
-		c.find(Command, e.Path, "is what the image runs, and is not executable", "chmod +x it before it is packed")
-	default:
-		c.commandPlatform(e)
-	}
-}
-
 // lookUp returns the file that a command is, nil if there is none.
 func (c *checker) lookUp(name string) *rootfs.Entry {
 	dirs := []string{""}

@@ -21,12 +21,13 @@ import (
 // A Rule names what a finding is about.
 type Rule string
 
-// The rules. What breaks one of the first six keeps something from starting; the
+// The rules. What breaks one of the first seven keeps something from starting; the
 // others are warnings, and so are scripts that are not where programs are looked
 // up.
 const (
 	Command      Rule = "command"      // what the image runs is not there, or is no program of its platform
-	Interpreter  Rule = "interpreter"  // the file that PT_INTERP names is missing
+	User         Rule = "user"         // who the image runs as has no account in it
+	Interpreter  Rule = "interpreter"  // the file that PT_INTERP names is missing, or not executable
 	Library      Rule = "library"      // a DT_NEEDED is unmet
 	Libc         Rule = "libc"         // a program loads libraries for glibc and for musl
 	Damaged      Rule = "damaged"      // an ELF file cannot be read
@@ -39,6 +40,7 @@ const (
 type Finding struct {
 	Rule    Rule   `json:"rule"`
 	Path    string `json:"path"`              // in the image
+	Need    string `json:"need,omitempty"`    // what it lacks, by the name under which it is asked for
 	Text    string `json:"text"`              // what is wrong with it
 	Mend    string `json:"mend"`              // what would help
 	Warning bool   `json:"warning,omitempty"` // it may be meant so
@@ -48,6 +50,7 @@ type Finding struct {
 type Root struct {
 	Tree        *rootfs.Tree
 	Command     string   // what the image runs, a path or a name that is looked up; "" for nothing
+	User        string   // who it runs as, USER[:GROUP]; "" is root
 	WorkingDir  string   // where it runs; "" is /
 	Path        []string // where names are looked up; nil means [DefaultPath]
 	LibraryPath []string // LD_LIBRARY_PATH of the image
@@ -89,6 +92,9 @@ func Check(ctx context.Context, root Root) (*Result, error) {
 		return nil, err
 	}
 	c.command()
+	if err := c.user(); err != nil {
+		return nil, err
+	}
 	if err := c.resolve(ctx, programs, scripts); err != nil {
 		return nil, err
 	}
@@ -109,7 +115,10 @@ type checker struct {
 	libcs  map[string]bool   // paths of what is made for another libc than the program that loads it
 }
 
-func (c *checker) find(rule Rule, path, text, mend string) {
+func (c *checker) find(rule Rule, path, text, mend string) { c.lacks(rule, path, "", text, mend) }
+
+// lacks notes that something needs what it does not get.
+func (c *checker) lacks(rule Rule, path, need, text, mend string) {
 	warning := rule == Link || rule == Capabilities
-	c.result.Findings = append(c.result.Findings, Finding{rule, path, text, mend, warning})
+	c.result.Findings = append(c.result.Findings, Finding{rule, path, need, text, mend, warning})
 }

@@ -251,6 +251,58 @@ is what the image runs, and is not in /usr/bin, /bin
 add it, set PATH, or give the entrypoint as a path
 `},
 		{"a command in the working folder", "", lint.Root{Command: "./bin/app", WorkingDir: "/usr"}, ``},
+		{"a command one folder too deep", "", lint.Root{Command: "/bin/app", Platform: "linux/amd64"}, ``},
+		{"a root one folder too deep", "/rootfs/bin -> usr/bin\n/rootfs/usr/bin/tool2 elf static\n", lint.Root{Command: "/bin/tool2"}, `
+error command /bin/tool2
+is what the image runs, and is not in it
+it is at /rootfs/bin/tool2: what was packed is the folder above the root; pack what is in it, as in tar -C rootfs -cf layer.tar .
+`},
+		{"a command that is a dangling link", "/usr/bin/run -> /opt/run\n", lint.Root{Command: "/bin/../usr/bin/run"}, `
+error command /bin/../usr/bin/run
+is what the image runs, and is a link to /opt/run, which is not there
+add it, or name what is there with --entrypoint
+warning link /usr/bin/run
+leads to /opt/run, which is not there
+add the target, or remove the link
+`},
+		{"a command that is a folder", "", lint.Root{Command: "/usr/share"}, `
+error command /usr/share
+is what the image runs, and is a folder
+add it, or name what is there with --entrypoint
+`},
+		{"a command that is elsewhere", "", lint.Root{Command: "tool", Path: []string{"/sbin"}}, `
+warning script /usr/bin/other
+its interpreter bash, which env is to find, is not in /sbin
+there is /usr/bin/bash: name it in the first line, or put a link there
+error command tool
+is what the image runs, and is not in /sbin
+it is at /usr/bin/tool: give it as that path, or add the folder to PATH
+`},
+		{"a command that starts nothing", `/usr/bin/run text "echo hi\n" mode=0755` + "\n", lint.Root{Command: "run"}, `
+error command /usr/bin/run
+is what the image runs, and is neither an ELF file nor a script that says what it is started with
+write a first line there, as in #!/bin/sh, or start it as the argument of a shell
+`},
+		{"an interpreter that is not executable", "/usr/lib64/ld-linux-x86-64.so.2 elf mode=0644 soname=ld-linux-x86-64.so.2 glibc=/lib64/:/usr/lib64/\n" + appOnly, lint.Root{}, `
+error interpreter /usr/bin/app
+its interpreter /lib64/ld-linux-x86-64.so.2 is not executable (mode 0644)
+chmod 0755 /usr/lib64/ld-linux-x86-64.so.2 before it is packed
+`},
+		{"users that are numbers", "", lint.Root{User: "1000:1000"}, ``},
+		{"a user with an account", `/etc/passwd text "app:x:1:1::/:/x\n"` + "\n", lint.Root{User: "app:7"}, ``},
+		{"a user without files", "", lint.Root{User: "app:staff"}, `
+error user /etc/group
+is not there, and the image runs as group staff
+add a line for staff, as harvest -u app:staff does; a number, as in -u 1000, needs none
+error user /etc/passwd
+is not there, and the image runs as user app
+add a line for app, as harvest -u app:staff does; a number, as in -u 1000, needs none
+`},
+		{"a user without an account", `/etc/passwd text "apple:x:1:1::/:/x\n"` + "\n", lint.Root{User: "app"}, `
+error user /etc/passwd
+has no line for app, the user that the image runs as
+add a line for app, as harvest -u app does; a number, as in -u 1000, needs none
+`},
 		{"a command that is data", "", lint.Root{Command: "/usr/share/x"}, `
 error command /usr/share/x
 is what the image runs, and is not executable

@@ -29,6 +29,7 @@ func (c *checker) resolve(ctx context.Context, programs, scripts []string) error
 	})
 	c.result.Programs = len(closure.Programs)
 	c.mixed(closure)
+	c.loaders(closure)
 	for _, e := range parts(err) {
 		var missing *elfdeps.MissingError
 		var damaged *fs.PathError
@@ -41,6 +42,20 @@ func (c *checker) resolve(ctx context.Context, programs, scripts []string) error
 		}
 	}
 	return nil
+}
+
+// loaders notes programs whose loader the kernel may not execute.
+func (c *checker) loaders(closure *elfdeps.Closure) {
+	for _, p := range closure.Programs {
+		if p.Loader == nil {
+			continue
+		}
+		real, err := c.Tree.RealPath(p.Loader.Path)
+		if e := c.Tree.Entry(real); err == nil && e != nil && e.Mode.IsRegular() && !executable(e) {
+			c.lacks(Interpreter, p.Name, p.Loader.Path, fmt.Sprintf("its interpreter %s is not executable (mode %04o)", p.Loader.Path, rootfs.UnixPerm(e.Mode)),
+				"chmod 0755 "+real+" before it is packed")
+		}
+	}
 }
 
 // isLibrary reports whether a file that can be executed is there to be loaded, as
@@ -71,13 +86,13 @@ func (c *checker) missing(list []elfdeps.Missing) {
 		case m.Need.Starts():
 			c.unstarted(m)
 		case m.Need.Interp():
-			c.find(Interpreter, m.By, fmt.Sprintf("its interpreter %s: %s", m.Need.Name, m.Need.Tried[0].Reason), c.mendInterpreter(m))
+			c.lacks(Interpreter, m.By, m.Need.Name, fmt.Sprintf("its interpreter %s: %s", m.Need.Name, m.Need.Tried[0].Reason), c.mendInterpreter(m))
 		case len(m.Need.Lacks) > 0:
-			c.find(Library, m.By, fmt.Sprintf("needs versions %s of symbols, which %s has not", strings.Join(m.Need.Lacks, ", "), m.Need.Object.Path),
+			c.lacks(Library, m.By, m.Need.Name, fmt.Sprintf("needs versions %s of symbols, which %s has not", strings.Join(m.Need.Lacks, ", "), m.Need.Object.Path),
 				"it was linked with a newer library: take both from one system")
 		default:
 			text := strings.Replace(m.String(), ", needed by "+m.By, "", 1)
-			c.find(Library, m.By, "needs "+text, c.mendLibrary(m.Need.Name))
+			c.lacks(Library, m.By, m.Need.Name, "needs "+text, c.mendLibrary(m.Need.Name))
 		}
 	}
 }
@@ -152,7 +167,7 @@ func (c *checker) mixed(closure *elfdeps.Closure) {
 				if o != p.Self() {
 					text = fmt.Sprintf("is made for %s, since it needs %s, and %s loads it with %s", other, n.Name, p.Name, own)
 				}
-				c.find(Libc, o.Path, text, "take it from a system with "+own)
+				c.lacks(Libc, o.Path, n.Name, text, "take it from a system with "+own)
 			}
 		}
 	}

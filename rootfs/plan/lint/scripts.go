@@ -18,7 +18,7 @@ func (c *checker) badScript(err *fs.PathError) bool {
 		return false
 	}
 	text := fmt.Sprintf("its first line, %s, %s", script.Line, strings.TrimPrefix(script.Why, "that "))
-	c.findScript(err.Path, text, "write one there that starts something, as in #!/bin/sh")
+	c.findScript(err.Path, "", text, "write one there that starts something, as in #!/bin/sh")
 	return true
 }
 
@@ -29,14 +29,14 @@ func (c *checker) unstarted(m elfdeps.Missing) {
 	case strings.HasPrefix(tried.Reason, "damaged"): // which is a finding of its own
 	case !path.IsAbs(name) && !m.Need.Env() && c.lookUp(path.Join("/", c.WorkingDir, name)) != nil:
 	case returns:
-		c.findScript(m.By, "its first line ends in a carriage return, which is part of the interpreter's name",
+		c.findScript(m.By, name, "its first line ends in a carriage return, which is part of the interpreter's name",
 			`sed -i 's/\r$//' takes them out of the file`)
 	case tried.Reason != absent && !m.Need.Env():
-		c.findScript(m.By, fmt.Sprintf("its interpreter %s: %s", name, tried.Reason), c.mendScript(path.Base(name)))
+		c.findScript(m.By, name, fmt.Sprintf("its interpreter %s: %s", name, tried.Reason), c.mendScript(path.Base(name)))
 	case !m.Need.Env(), strings.Contains(name, "/"):
-		c.findScript(m.By, fmt.Sprintf("its interpreter %s is not in the image", name), c.mendScript(path.Base(name)))
+		c.findScript(m.By, name, fmt.Sprintf("its interpreter %s is not in the image", name), c.mendScript(path.Base(name)))
 	default:
-		c.findScript(m.By, fmt.Sprintf("its interpreter %s, which env is to find, is not in %s", name, strings.Join(c.Path, ", ")), c.mendScript(name))
+		c.findScript(m.By, name, fmt.Sprintf("its interpreter %s, which env is to find, is not in %s", name, strings.Join(c.Path, ", ")), c.mendScript(name))
 	}
 }
 
@@ -45,8 +45,8 @@ const absent = "no such file"
 
 // findScript notes what is wrong with a script. One that nobody finds by its name,
 // as in a folder of examples, is a warning.
-func (c *checker) findScript(file, text, mend string) {
-	c.find(Script, file, text, mend)
+func (c *checker) findScript(file, need, text, mend string) {
+	c.lacks(Script, file, need, text, mend)
 	c.result.Findings[len(c.result.Findings)-1].Warning = !c.inPath(file)
 }
 
