@@ -25,6 +25,7 @@ type buildOptions struct {
 	hub     registryOptions // of --from and --push
 	checks  checkOptions
 	lesson  lessonOptions
+	breaks  breakOptions
 }
 
 // imageOptions is the part of the command line that says how an image runs and
@@ -84,6 +85,7 @@ podman, containerd and skopeo load.`,
 	o.addFlags(cmd)
 	o.addConfigFlags(cmd, "the first program")
 	o.checks.addFlags(cmd)
+	o.breaks.addBreakFlag(cmd)
 	cmd.Flags().StringVar(&o.layers, "layers", "1", "`HOW`: what is a layer of its own: all of it (1), libraries and the rest (2), loader and libc, other libraries and the rest (3 or libs), each package (by-package), the biggest N-1 packages (N) (default 1)")
 	completeWords(cmd, "layers", layersOne, "2", "3", layersLibs, layersPackage)
 	cmd.Flags().Var(&o.maxSize, "max-size", "`SIZE`: write nothing if what the image holds, a base's files among it, is more bytes than 120MB, say")
@@ -146,28 +148,12 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	if _, err := o.spec(); err != nil { // before what follows, which takes a program for granted
 		return err
 	}
-	tags, err := parseTags(o.tags)
-	if err != nil {
-		return err
-	}
 	epoch, err := sourceDate(s.getenv("SOURCE_DATE_EPOCH"))
 	if err != nil {
 		return err
 	}
-	out, err := o.destination(tags, o.first())
+	tags, out, err := o.goal(ctx, s)
 	if err != nil {
-		return err
-	}
-	if out.Type == typeLayer && o.layers != "1" {
-		return usagef("-o type=%s is one layer, and --layers %s makes several", out.Type, o.layers)
-	}
-	if err := out.check(s, &o.imageOptions); err != nil {
-		return err
-	}
-	if err := o.lesson.check(s, &o.imageOptions, out); err != nil {
-		return err
-	}
-	if err := o.ping(ctx, s); err != nil {
 		return err
 	}
 	base, err := o.openBase(ctx, s, o.hub)
@@ -177,6 +163,7 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	if base != nil {
 		defer base.Close()
 	}
+	o.fault = o.breaks.fault
 	p, err := o.plan(ctx, o.user, o.env, base)
 	if err != nil {
 		return err
@@ -193,6 +180,7 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	}
 	result := newSummary(p, img, out)
 	result.DryRun = o.dryRun
+	result.Broken = newBrokenSummary(p.Damage, o.user)
 	if base != nil {
 		result.Base, result.baseLayers = o.from, len(base.Layers)
 	}
@@ -217,6 +205,29 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	}
 	result.Elapsed = time.Since(start)
 	return o.report(s, result)
+}
+
+// goal returns the names of the image, and where it goes, if that can be.
+func (o *buildOptions) goal(ctx context.Context, s streams) (tags []string, out destination, err error) {
+	if tags, err = parseTags(o.tags); err != nil {
+		return nil, out, err
+	}
+	if out, err = o.destination(tags, o.first()); err != nil {
+		return nil, out, err
+	}
+	if err := o.rename(tags, &out); err != nil {
+		return nil, out, err
+	}
+	if out.Type == typeLayer && o.layers != "1" {
+		return nil, out, usagef("-o type=%s is one layer, and --layers %s makes several", out.Type, o.layers)
+	}
+	if err := out.check(s, &o.imageOptions); err != nil {
+		return nil, out, err
+	}
+	if err := o.lesson.check(s, &o.imageOptions, out); err != nil {
+		return nil, out, err
+	}
+	return tags, out, o.ping(ctx, s)
 }
 
 // pushImage pushes the image under all its names, if that is asked for.

@@ -133,7 +133,7 @@ func newRootCmd(s streams) *cobra.Command {
 	cmd.SetHelpCommand(newHelpCmd())
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	cmd.AddCommand(newDepsCmd(s), newLsCmd(s), newWhyCmd(s), newInitCmd(s), newRunCmd(s), newPackCmd(s), newUnpackCmd(s), newInspectCmd(s), newDiffCmd(s),
-		newVerifyCmd(s), newLintCmd(s), newIndexCmd(s), newTraceCmd(s),
+		newVerifyCmd(s), newLintCmd(s), newDiagnoseCmd(s), newIndexCmd(s), newTraceCmd(s),
 		newPushCmd(s), newPullCmd(s), newCopyCmd(s), newTagsCmd(s), newCatalogCmd(s), newLoginCmd(s), newLogoutCmd(s), newCompletionCmd(s))
 	return cmd
 }

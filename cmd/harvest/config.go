@@ -40,11 +40,11 @@ func (o *buildOptions) config(p *plan.Plan, base *base) (pack.Config, error) {
 		return c, err
 	}
 	if o.setEntrypoint {
-		if err := checkEntrypoint(p.Root, c); err != nil {
+		if err := checkEntrypoint(p.Sound, c); err != nil {
 			return c, err
 		}
 	}
-	return c, o.health.check(p.Root, c)
+	return c, o.health.check(p.Sound, c)
 }
 
 // configure changes what flags have a word on.

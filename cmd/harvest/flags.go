@@ -43,6 +43,8 @@ type selection struct {
 	pkgs         []string
 	pkgOf        []string
 	users        []string
+
+	fault plan.Fault // what is to be broken, if that is asked for
 }
 
 func (s *selection) addFlags(cmd *cobra.Command) {
@@ -220,7 +222,7 @@ func isFor(in plan.Input, name string) bool {
 
 // spec returns what the flags ask for.
 func (s *selection) spec() (plan.Spec, error) {
-	spec := plan.Spec{Layout: plan.Layout(s.layout), Bare: s.bare, Exclude: s.exclude, NoPrivileges: s.noSetuid}
+	spec := plan.Spec{Layout: plan.Layout(s.layout), Bare: s.bare, Exclude: s.exclude, NoPrivileges: s.noSetuid, Fault: s.fault}
 	if !s.names() {
 		return spec, usagef("no program is named: harvest --bin /bin/bash")
 	}

@@ -32,10 +32,20 @@ var runExitCodes = []helpLine{
 	{"any other", "the command's own, 128+N if signal N has ended it"},
 }
 
+// diagnoseExitCodes are those of diagnose.
+var diagnoseExitCodes = []helpLine{
+	{"0", "a cause was found or, without an image, causes were listed"},
+	{"1", "wrong usage, or something could not be read or written"},
+	{"4", "the message is not known, or none of its causes is in the image"},
+}
+
 // exitCodesOf returns those of a verb.
 func exitCodesOf(verb *cobra.Command) []helpLine {
-	if verb.Name() == runVerb {
+	switch verb.Name() {
+	case runVerb:
 		return runExitCodes
+	case diagnoseVerb:
+		return diagnoseExitCodes
 	}
 	return exitCodes
 }

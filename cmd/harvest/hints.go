@@ -45,6 +45,7 @@ var sentinelHints = []struct {
 	{errNotLinux, "name the folder of a Linux root with --root DIR"},
 	{errIsFolder, "name a file in it; -o type=oci,dest=DIR and -o type=rootfs,dest=DIR write folders"},
 	{pack.ErrDevice, "harvest unpack --devices skip leaves devices out; --devices make makes them, as root"},
+	{errUnknownMessage, "harvest lint IMAGE finds what is broken in an image, whatever was said; harvest trace -- COMMAND lists what a program opens"},
 	{errNotThere, "harvest ls lists what flags put into it, harvest inspect --files what an image has"},
 	{errExists, "--force writes over it; -o FILE names another"},
 	{trace.ErrNotPermitted, "in a container, --cap-add SYS_PTRACE permits it; elsewhere, see kernel.yama.ptrace_scope in sysctl(8), and whether a debugger holds harvest"},

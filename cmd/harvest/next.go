@@ -31,7 +31,11 @@ func (s *summary) next() []string {
 		tag := name[strings.LastIndex(name, ":"):]
 		return []string{"skopeo copy oci:" + to + tag + " docker-daemon:" + name, s.dockerRun()}
 	}
-	return []string{"docker load -i " + to, s.dockerRun()}
+	steps := []string{"docker load -i " + to, s.dockerRun()}
+	if s.Broken != nil {
+		steps = append(steps, "harvest diagnose "+shellWord(s.Broken.Message)+" "+to)
+	}
+	return steps
 }
 
 // dockerRun returns the command that runs the image once docker has it.
@@ -40,9 +44,18 @@ func (s *summary) dockerRun() string {
 	if len(s.Tags) > 0 {
 		name = s.Tags[0]
 	}
-	run := "docker run --rm " + s.terminal() + name
+	run := "docker run --rm "
+	if s.Broken == nil {
+		run += s.terminal()
+	} else {
+		run += s.Broken.flags
+	}
+	run += name
 	if len(s.entrypoint) == 0 && !s.hasCmd {
 		run += " " + s.program()
+	}
+	if s.Broken != nil && s.Broken.args != "" && !s.hasCmd {
+		run += " " + s.Broken.args
 	}
 	return run
 }

@@ -34,7 +34,8 @@ type summary struct {
 	DryRun    bool         // nothing was written
 	Base      string       // as --from names it
 	Checks    []checkSummary
-	Pushed    *pushSummary // nil if it was not
+	Pushed    *pushSummary   // nil if it was not
+	Broken    *brokenSummary // nil unless it is, on purpose
 	Elapsed   time.Duration
 
 	packages   []plan.Shipment
@@ -138,6 +139,10 @@ func (s *summary) text() string {
 		fmt.Fprintf(&b, "  %-12s %s\n", label, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(&b, "%s for %s\n", s.title(), s.Platform)
+	if s.Broken != nil {
+		line("BROKEN", "on purpose (--break %s): %s", s.Broken.Fault, s.Broken.what())
+		line("it will say", "%s", s.Broken.Message)
+	}
 	if len(s.Programs) > 0 {
 		line(count(len(s.Programs), "program"), "%s", shorten(s.Programs, 72))
 	}
@@ -280,13 +285,14 @@ func (s *summary) MarshalJSON() ([]byte, error) {
 		Checks     []checkSummary `json:"checks,omitempty"`
 		Output     destination    `json:"output"`
 		Pushed     *pushSummary   `json:"pushed,omitempty"`
+		Broken     *brokenSummary `json:"broken,omitempty"`
 		DryRun     bool           `json:"dryRun,omitempty"`
 		ImageID    string         `json:"imageId,omitempty"`
 		Manifest   string         `json:"manifest,omitempty"`
 		Layers     []layer        `json:"layers,omitempty"`
 		Loaded     []string       `json:"loaded,omitempty"`
 		Seconds    float64        `json:"seconds"`
-	}{s.Tags, s.Platform, s.Programs, s.Starters, s.Loaders, s.Libraries, s.Paths, s.Size, shipments(s.packages), s.Special, s.Notes, s.Base, s.Checks, s.Output, s.Pushed, s.DryRun,
+	}{s.Tags, s.Platform, s.Programs, s.Starters, s.Loaders, s.Libraries, s.Paths, s.Size, shipments(s.packages), s.Special, s.Notes, s.Base, s.Checks, s.Output, s.Pushed, s.Broken, s.DryRun,
 		s.Digests.Image.String(), s.Digests.Manifest.String(), layers, s.Loaded, s.Elapsed.Seconds()})
 }
 

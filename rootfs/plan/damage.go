@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -20,13 +21,15 @@ func (b *builder) damage(ctx context.Context) error {
 		return nil
 	case b.spec.Base != nil:
 		return &FaultError{f.String(), "not upon a base, which could have what would be missing"}
+	case len(b.plan.Programs) == 0:
+		return &FaultError{f.String(), "the image has no program that could notice"}
 	}
 	r := elfdeps.Resolver{FS: b.tree, LibraryPath: b.spec.ImagePath, Dlopen: b.spec.Dlopen, Path: b.imagePath()}
 	inside, err := r.Resolve(ctx, b.programs()...)
 	if err := b.bad(err); err != nil {
 		return fmt.Errorf("inside the image: %w", err)
 	}
-	w := &wrecker{tree: b.tree, damage: &Damage{Fault: f, Program: b.plan.Programs[0]}}
+	w := &wrecker{tree: b.tree, damage: &Damage{Fault: f, Program: cmp.Or(b.plan.Main, b.plan.Programs[0])}}
 	if err := w.find(inside, b.plan.Programs); err != nil {
 		return err
 	}

@@ -23,11 +23,14 @@ func (c *checker) command() {
 		c.noCommand(path.Join("/", c.WorkingDir, c.Command))
 	case e == nil:
 		c.lacks(Command, c.Command, c.Command, "is what the image runs, and is not in "+strings.Join(c.Path, ", "), c.mendCommand())
+		c.inCase(Absent)
 	case !executable(e):
 		c.find(Command, e.Path, "is what the image runs, and is not executable", "chmod +x it before it is packed")
+		c.inCase(Closed)
 	case c.isText(e):
 		c.find(Command, e.Path, "is what the image runs, and is neither an ELF file nor a script that says what it is started with",
 			"write a first line there, as in #!/bin/sh, or start it as the argument of a shell")
+		c.inCase(Text)
 	default:
 		c.commandPlatform(e)
 	}
@@ -51,6 +54,7 @@ func (c *checker) noCommand(file string) {
 		}
 	}
 	c.lacks(Command, c.Command, c.Command, text, mend)
+	c.inCase(Absent)
 }
 
 // mendCommand says what helps a command that is not in the search path.

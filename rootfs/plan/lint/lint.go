@@ -44,7 +44,19 @@ type Finding struct {
 	Text    string `json:"text"`              // what is wrong with it
 	Mend    string `json:"mend"`              // what would help
 	Warning bool   `json:"warning,omitempty"` // it may be meant so
+	Case    Case   `json:"-"`                 // of [Command] and [Interpreter]
 }
+
+// A Case tells findings of one rule apart.
+type Case string
+
+// The cases.
+const (
+	Absent   Case = "absent"   // it is not there
+	Closed   Case = "mode"     // it is not executable
+	Text     Case = "text"     // the kernel would not know what to start
+	Platform Case = "platform" // it is for another platform
+)
 
 // A Root is what is to be checked.
 type Root struct {
@@ -120,5 +132,8 @@ func (c *checker) find(rule Rule, path, text, mend string) { c.lacks(rule, path,
 // lacks notes that something needs what it does not get.
 func (c *checker) lacks(rule Rule, path, need, text, mend string) {
 	warning := rule == Link || rule == Capabilities
-	c.result.Findings = append(c.result.Findings, Finding{rule, path, need, text, mend, warning})
+	c.result.Findings = append(c.result.Findings, Finding{Rule: rule, Path: path, Need: need, Text: text, Mend: mend, Warning: warning})
 }
+
+// inCase says which case the last finding is.
+func (c *checker) inCase(which Case) { c.result.Findings[len(c.result.Findings)-1].Case = which }

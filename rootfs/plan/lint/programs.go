@@ -54,6 +54,7 @@ func (c *checker) loaders(closure *elfdeps.Closure) {
 		if e := c.Tree.Entry(real); err == nil && e != nil && e.Mode.IsRegular() && !executable(e) {
 			c.lacks(Interpreter, p.Name, p.Loader.Path, fmt.Sprintf("its interpreter %s is not executable (mode %04o)", p.Loader.Path, rootfs.UnixPerm(e.Mode)),
 				"chmod 0755 "+real+" before it is packed")
+			c.inCase(Closed)
 		}
 	}
 }
@@ -87,6 +88,7 @@ func (c *checker) missing(list []elfdeps.Missing) {
 			c.unstarted(m)
 		case m.Need.Interp():
 			c.lacks(Interpreter, m.By, m.Need.Name, fmt.Sprintf("its interpreter %s: %s", m.Need.Name, m.Need.Tried[0].Reason), c.mendInterpreter(m))
+			c.inCase(Absent)
 		case len(m.Need.Lacks) > 0:
 			c.lacks(Library, m.By, m.Need.Name, fmt.Sprintf("needs versions %s of symbols, which %s has not", strings.Join(m.Need.Lacks, ", "), m.Need.Object.Path),
 				"it was linked with a newer library: take both from one system")
@@ -202,6 +204,7 @@ func (c *checker) commandPlatform(e *rootfs.Entry) {
 	}
 	c.find(Command, e.Path, fmt.Sprintf("is what the image runs, and for %s, while the image says that it is for %s", file.Arch, c.Platform),
 		"say --platform "+file.Arch.String()+" when it is packed, or put a program for "+c.Platform+" there")
+	c.inCase(Platform)
 }
 
 // runsOn reports whether a program of one platform runs on another.

@@ -78,6 +78,7 @@ var keys = []Key{
 	{"hwcaps", "hwcaps", Text, "libraries for better processors, too: baseline or all", "baseline"},
 	{"checks", "check", List, "commands that must succeed in the image", `["curl --version"]`},
 	{"check_timeout", "check-timeout", Text, "how long each may take", "1m"},
+	{"break", "break", Text, "what is to be broken on purpose, to show what that leads to", "loader"},
 	{"output.file", "output", Output, "what to write", "tools.tar"},
 	{"output.format", "format", Text, "archive, docker or v1", "archive"},
 	{"output.compress", "compress", Text, "how layers are compressed: none, gzip or zstd, with :LEVEL", "zstd"},
