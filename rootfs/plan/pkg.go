@@ -75,6 +75,7 @@ type parcel struct {
 	files    []string // and folders
 	links    []string // that lead nowhere
 	missing  []string
+	secrets  []string // private keys, and what whoever runs this may not read
 	leftOut  int
 }
 
@@ -255,7 +256,10 @@ func (b *builder) ship() {
 		}
 		b.plan.Shipments = append(b.plan.Shipments, s)
 		if len(p.missing) > 0 {
-			b.note("%s: %s", p.by, gone(p.missing))
+			b.note("%s: %s", p.by, several(p.missing, "is not there, though the package has it", "are not there, though the package has them"))
+		}
+		if len(p.secrets) > 0 {
+			b.note("%s: %s", p.by, several(p.secrets, "is left out: it has a private key, or cannot be read", "are left out: they have private keys, or cannot be read"))
 		}
 		if n := b.replaced[p.by]; n > 0 {
 			b.note("%s: %d of the paths are the base's, too, and are replaced", p.by, n)
@@ -263,17 +267,17 @@ func (b *builder) ship() {
 	}
 }
 
-// gone says of the files of a package that they are not there.
-func gone(names []string) string {
+// several says something of one path or of more, of which it names three.
+func several(names []string, one, more string) string {
 	const most = 3
 	text := strings.Join(names[:min(len(names), most)], ", ")
-	if more := len(names) - most; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
+	if n := len(names) - most; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
 	}
 	if len(names) == 1 {
-		return text + " is not there, though the package has it"
+		return text + " " + one
 	}
-	return text + " are not there, though the package has them"
+	return text + " " + more
 }
 
 // main returns what the image is for.

@@ -60,8 +60,10 @@ func (c *counter) sortOne(p *parcel, f owner.File) error {
 		return err
 	}
 	switch inPath := isCommand(f.Path); {
-	case isHosts(real), e.Mode.IsRegular() && isSecret(c.host, e):
+	case isHosts(real):
 		p.leftOut++
+	case e.Mode.IsRegular() && isSecret(c.host, e):
+		p.secrets = append(p.secrets, f.Path)
 	case e.Mode.IsDir():
 		p.files = append(p.files, f.Path)
 	case !e.Mode.IsRegular():
