@@ -97,7 +97,7 @@ func packageLine(p plan.Shipment) string {
 
 // completePackages completes a flag to the packages of the root.
 func (s *selection) completePackages(cmd *cobra.Command, flag string) {
-	err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	err := cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var words []string
 		if host, err := s.host(); err == nil {
 			_ = unlessDone(context.Background(), func() error {
@@ -106,7 +106,9 @@ func (s *selection) completePackages(cmd *cobra.Command, flag string) {
 					return err
 				}
 				for _, p := range db.Packages() {
-					words = append(words, cobra.CompletionWithDesc(p.Name, p.Version))
+					if strings.HasPrefix(p.Name, begun) {
+						words = append(words, cobra.CompletionWithDesc(p.Name, p.Version))
+					}
 				}
 				return nil
 			})

@@ -87,7 +87,7 @@ const shop = `
 	/var/lib/dpkg/info/tool-doc.list  text "/usr/share/doc/tool-doc\n"
 	/var/lib/dpkg/info/other.list     text "/usr/bin/other\n/usr/bin/wrapped\n"
 	/var/lib/dpkg/info/wrapper.list   text "/usr/share/tool/wrapper\n"
-	/var/lib/dpkg/info/base.list      text "/usr/bin/sh\n/etc/passwd\n/etc/shadow\n/lib64/ld-linux-x86-64.so.2\n"
+	/var/lib/dpkg/info/base.list      text "/usr/bin/sh\n/etc/passwd\n/etc/shadow\n/usr/../etc/shadow\n/usr/lib/../../../../etc/../etc/passwd\n/lib64/ld-linux-x86-64.so.2\n"
 `
 
 // things are the parts of a listing that are not of a skeleton.
