@@ -116,3 +116,32 @@ func TestPagesAreTheSameInChinese(t *testing.T) {
 		t.Fatalf("the tutorial has %d blocks in Chinese, and %d in English", len(chinese), len(english))
 	}
 }
+
+// What README.zh.md shows is what README.md does, whose commands are run, but for
+// comments.
+func TestReadmeIsTheSameInChinese(t *testing.T) {
+	english := readmeSteps(t, "../../README.md")
+	chinese := readmeSteps(t, "../../README.zh.md")
+	if len(chinese) < 20 {
+		t.Errorf("only %d commands were found", len(chinese))
+	}
+	for _, s := range chinese {
+		if !slices.Contains(english, s) {
+			t.Errorf("README.md has no\n$ %s\n%s", s.command, s.want)
+		}
+	}
+}
+
+func readmeSteps(t *testing.T, page string) []step {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := transcripts(string(text))
+	for i := range steps {
+		command, _, _ := strings.Cut(steps[i].command, "  #")
+		steps[i].command = strings.TrimSpace(command)
+	}
+	return steps
+}
