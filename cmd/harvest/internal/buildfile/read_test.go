@@ -79,7 +79,7 @@ func TestWhatIsWrongIsSaidWithItsPlace(t *testing.T) {
 		{"- a", "f:1:1: want keys with values, as in binaries: [bash], not a list"},
 		{"text", `f:1:1: want keys with values, as in binaries: [bash], not "text"`},
 		{"binaries: [a]\nbinarys: [b]\nwhatever: 1", "f:2:1: unknown key \"binarys\": is binaries meant?\n" +
-			`f:3:1: unknown key "whatever": there are bare, binaries, check_timeout, checks, dlopen, `},
+			`f:3:1: unknown key "whatever": there are bare, binaries, break, check_timeout, checks, dlopen, `},
 		{"bin: [a]", `f:1:1: unknown key "bin": is binaries meant?`},
 		{"tags: [a]", `f:1:1: unknown key "tags": is image.tags meant?`},
 		{"image:\n  etnrypoint: a", `f:2:3: unknown key "image.etnrypoint": is image.entrypoint meant?`},
