@@ -33,6 +33,11 @@ func (o *buildOptions) config(p *plan.Plan, base *base) (pack.Config, error) {
 	if dirs, all := base.path(), programPath(base.path(), p.Path()); !slices.Equal(dirs, all) {
 		c.Env = setEnv(c.Env, "PATH", "PATH="+strings.Join(all, ":"))
 	}
+	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
+		if lookupEnv(c.Env, name) == "" {
+			c.Env = setEnv(c.Env, name, name+"="+p.Env[name])
+		}
+	}
 	if len(c.Entrypoint) == 0 && len(c.Cmd) == 0 && p.Main != "" {
 		c.Entrypoint = []string{p.Main}
 	}

@@ -145,6 +145,7 @@ func planHint(verb *cobra.Command, err error) string {
 		empty    *plan.EmptyPackageError
 		none     *plan.NoProgramError
 		account  *plan.AccountError
+		packages *plan.PackagesError
 	)
 	switch {
 	case errors.As(err, &program):
@@ -179,6 +180,8 @@ func planHint(verb *cobra.Command, err error) string {
 		return "name a root of that platform with --root; without --platform, any will do"
 	case errors.As(err, &exclude):
 		return "patterns leave out what is added beside programs: make it match less"
+	case errors.As(err, &packages):
+		return "--without own,scripts goes without what only packages tell"
 	case errors.As(err, &pattern):
 		return "as in '/usr/share/doc/**', '*.pyc' or 'locale/{de,fr}'; quote it, or the shell takes it"
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -103,9 +104,14 @@ func completeRecipes(cmd *cobra.Command, flag string, more ...string) {
 	}
 }
 
-// recipeLines says what recipes brought, and in one line what they could.
+// mostOwn is how many decisions of a rule are lines of their own.
+const mostOwn = 4
+
+// recipeLines says what recipes brought, and in one line what they could. Of a rule
+// that decides for each object anew, the largest are told, and the others counted.
 func recipeLines(decisions []plan.Decision) (with []string, hint string) {
 	var names, whys []string
+	decisions, rest := largest(decisions)
 	for _, d := range decisions {
 		if !d.Added {
 			names, whys = append(names, d.Recipe), append(whys, d.Why)
@@ -113,8 +119,35 @@ func recipeLines(decisions []plan.Decision) (with []string, hint string) {
 		}
 		with = append(with, fmt.Sprintf("%s, %s: %s", d.Recipe, size(d.Size), d.Why))
 	}
+	with = append(with, rest...)
 	if len(names) > 0 {
 		hint = fmt.Sprintf("--with %s, perhaps: %s", strings.Join(names, ","), strings.Join(whys, ", "))
 	}
 	return with, hint
+}
+
+// largest returns the decisions without the small ones of rules that have many, and
+// lines that say how many these are.
+func largest(decisions []plan.Decision) (large []plan.Decision, rest []string) {
+	for _, rule := range []string{plan.Own, plan.Scripts} {
+		var of []plan.Decision
+		for _, d := range decisions {
+			if d.Added && d.Recipe == rule {
+				of = append(of, d)
+			}
+		}
+		if len(of) <= mostOwn+1 {
+			continue
+		}
+		slices.SortStableFunc(of, func(a, b plan.Decision) int { return cmp.Compare(b.Size, a.Size) })
+		small := make(map[string]bool)
+		var bytes int64
+		for _, d := range of[mostOwn:] {
+			small[d.Why] = true
+			bytes += d.Size
+		}
+		decisions = slices.DeleteFunc(slices.Clone(decisions), func(d plan.Decision) bool { return d.Recipe == rule && small[d.Why] })
+		rest = append(rest, fmt.Sprintf("%s, %s: %d more, which ls lists", rule, size(bytes), len(small)))
+	}
+	return decisions, rest
 }

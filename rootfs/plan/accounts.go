@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/harvest-oci/harvest/rootfs"
+	"github.com/harvest-oci/harvest/rootfs/owner"
 )
 
 // Accounts are the host's, read when they are needed.
@@ -30,23 +31,17 @@ func (p *pantry) hostAccounts() (users, groups string) {
 	return p.accounts.users, p.accounts.groups
 }
 
-// switchers are the functions with which a program looks for the account that it
-// goes on as.
-var switchers = []string{"getpwnam", "getpwnam_r", "initgroups", "setgroups"}
-
-// ownUser takes in the account that is called like a program which looks
-// accounts up, or like its package: it goes on as that when it has begun as root.
-func (p *pantry) ownUser(s sight) {
-	if !slices.ContainsFunc(s.symbols, func(name string) bool { return slices.Contains(switchers, name) }) {
-		return
+// ownUser takes in the account that is called like a program, or like its package:
+// it goes on as that when it has begun as root, or is meant to begin so.
+func (p *pantry) ownUser(program string, holders []*owner.Package) {
+	base := path.Base(program)
+	names := []string{base, "_" + base, strings.TrimSuffix(base, "d")}
+	for _, pkg := range holders {
+		names = append(names, pkg.Name, pkg.Source)
 	}
 	users, _ := p.hostAccounts()
-	names := []string{path.Base(s.path), "_" + path.Base(s.path)}
-	if d := strings.TrimSuffix(path.Base(s.path), "d"); d != path.Base(s.path) {
-		names = append(names, d)
-	}
-	for _, name := range names {
-		if name != "" && find(users, 0, name) != "" {
+	for _, name := range unique(names) {
+		if name != "" && name != "root" && find(users, 0, name) != "" && !slices.Contains(p.users, name) {
 			p.users = append(p.users, name)
 		}
 	}
@@ -56,26 +51,39 @@ func (p *pantry) ownUser(s sight) {
 // run as: "user www-data;", "User=messagebus", "runas_default nobody".
 var accountSetting = regexp.MustCompile(`(?mi)^[ \t]*(user|group|run_?as(?:_?user)?|setuid|setgid|setuser|username)[ \t]*[=: \t][ \t]*"?([a-z_][a-z0-9_-]*)"?[ \t]*;?[ \t]*(?:([a-z_][a-z0-9_-]*)[ \t]*;)?[ \t]*$`)
 
-// configured looks for accounts in a file if it is one of configuration.
+// configured looks for accounts in a file if it is one of configuration, and notes
+// it: it may name more.
 func (p *pantry) configured(name string) {
-	if !strings.HasPrefix(name, "/etc/") {
-		return
-	}
 	real, err := p.host.RealPath(name)
 	if err != nil {
 		return
 	}
-	if e, err := p.host.Entry(real); err == nil && e.Mode.IsRegular() {
-		p.mentioned(e)
+	e, err := p.host.Entry(real)
+	if err != nil || !e.Mode.IsRegular() || !isSetting(name, e) && !isSetting(real, e) {
+		return
 	}
+	p.mentioned(e)
+	if !p.known[real] {
+		p.known[real] = true
+		p.settings = append(p.settings, sight{path: real, text: true})
+	}
+}
+
+// isSetting reports whether a file is a configuration that people write.
+func isSetting(name string, e *rootfs.Entry) bool {
+	const largest = 1 << 16
+	if !strings.HasPrefix(name, "/etc/") || e.Size > largest {
+		return false
+	}
+	switch path.Ext(name) {
+	case ".crt", ".pem", ".cache":
+		return false
+	}
+	return true
 }
 
 // mentioned takes in the accounts that a file of configuration names.
 func (p *pantry) mentioned(e *rootfs.Entry) {
-	const largest = 1 << 18
-	if e.Size > largest {
-		return
-	}
 	data, err := fs.ReadFile(p.host, e.Source[1:])
 	if err != nil {
 		return

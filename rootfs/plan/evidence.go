@@ -1,12 +1,12 @@
 package plan
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"path"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/harvest-oci/harvest/elfdeps"
@@ -21,12 +21,13 @@ type evidence struct {
 	facts   recipe.Facts
 	symbols []string // of interest
 	known   map[string]bool
+	named   map[string][]*owner.Package
 	db      func() (*owner.Database, error)
 }
 
 func newEvidence(host *rootfs.Host, book *recipe.Book) evidence {
 	return evidence{
-		host: host, symbols: slices.Concat(book.Symbols(), switchers), known: make(map[string]bool),
+		host: host, symbols: slices.Concat(book.Symbols(), starters, switchers), known: make(map[string]bool),
 		db: sync.OnceValues(func() (*owner.Database, error) { return owner.Open(host) }),
 	}
 }
@@ -36,9 +37,15 @@ type sight struct {
 	path    string   // without links
 	program string   // for which it was loaded
 	loader  string   // that loads it, which it may name
+	script  []string // of a script, without links what it is started with
+	text    bool     // it is a script or a configuration
 	paths   []string // that are texts of it
 	symbols []string // that it takes from others, of interest
+	plugins []string // names of libraries in a configuration
 }
+
+// isProgram reports whether it is one, and neither a library nor a configuration.
+func (s *sight) isProgram() bool { return s.path == s.program }
 
 // look adds the facts about programs that it has not seen before to those that
 // are known, and returns what it looked at. A libc names all that there is, and
@@ -73,10 +80,17 @@ func (v *evidence) look(programs []*elfdeps.Program) ([]sight, error) {
 			if err != nil {
 				return nil, plain(err)
 			}
-			if !v.known[real] {
-				v.known[real] = true
-				sights = append(sights, sight{path: real, program: self, loader: loader})
+			if v.known[real] {
+				continue
 			}
+			v.known[real] = true
+			s := sight{path: real, program: self, loader: loader}
+			if p.Script != nil {
+				if s, err = v.script(p, real); err != nil {
+					return nil, err
+				}
+			}
+			sights = append(sights, s)
 		}
 	}
 	if err := v.read(sights); err != nil {
@@ -84,13 +98,26 @@ func (v *evidence) look(programs []*elfdeps.Program) ([]sight, error) {
 	}
 	for _, s := range sights {
 		for _, name := range s.symbols {
-			v.facts.Add(recipe.Fact{Kind: recipe.Symbol, Name: name, In: s.path})
+			v.facts.Add(recipe.Fact{Kind: recipe.Symbol, Name: name, In: s.path, Self: s.isProgram()})
 		}
 		for _, name := range s.paths {
-			v.facts.Add(recipe.Fact{Kind: recipe.Path, Name: name, In: s.path})
+			v.facts.Add(recipe.Fact{Kind: recipe.Path, Name: name, In: s.path, Self: s.isProgram()})
 		}
 	}
 	return sights, nil
+}
+
+// script returns the sight of a script.
+func (v *evidence) script(p *elfdeps.Program, real string) (sight, error) {
+	s := sight{path: real, program: real, text: true}
+	for _, interp := range p.Interpreters {
+		with, err := v.host.RealPath(interp.Self().Path)
+		if err != nil {
+			return s, plain(err)
+		}
+		s.script = append(s.script, with)
+	}
+	return s, nil
 }
 
 // read reads the objects, several at a time.
@@ -124,80 +151,32 @@ func (v *evidence) read(sights []sight) error {
 
 func (v *evidence) readOne(s *sight) error {
 	f, err := v.host.Open(s.path[1:])
+	if s.text && errors.Is(err, fs.ErrPermission) {
+		return nil // whoever reads it here is not who packs it
+	}
 	if err != nil {
 		return plain(err)
 	}
 	defer f.Close()
-	at, ok := f.(io.ReaderAt)
-	if !ok {
-		return nil
-	}
 	info, err := f.Stat()
 	if err != nil {
 		return plain(err)
 	}
+	if s.text {
+		s.paths, s.plugins, err = textPaths(f, info.Size())
+		return err
+	}
+	at, ok := f.(io.ReaderAt)
+	if !ok {
+		return nil
+	}
 	if s.symbols, err = elfdeps.Imports(at, info.Size(), v.symbols); err != nil {
-		return nil //nolint:nilerr // the closure has read it: what is wrong with its symbols is no matter of the loader's
+		return nil // the closure has read it: what is wrong with its symbols is no matter of the loader's
 	}
 	if s.paths, err = elfdeps.Paths(at, info.Size()); err != nil {
-		return nil //nolint:nilerr // likewise
+		return nil // likewise
 	}
 	return nil
-}
-
-// holders returns the packages that list paths.
-func (v *evidence) holders(paths ...string) (map[string][]*owner.Package, error) {
-	db, err := v.db()
-	if err != nil {
-		return nil, err
-	}
-	return db.Listing(paths...)
-}
-
-// shareSource reports whether a package of one list was built from what one of
-// the other was built from.
-func shareSource(a, b []*owner.Package) bool {
-	return slices.ContainsFunc(a, func(x *owner.Package) bool {
-		return slices.ContainsFunc(b, func(y *owner.Package) bool { return x.Source == y.Source })
-	})
-}
-
-// dependsOn reports whether a package of one list needs one of the other.
-func dependsOn(a, b []*owner.Package) bool {
-	return slices.ContainsFunc(a, func(x *owner.Package) bool {
-		return slices.ContainsFunc(b, func(y *owner.Package) bool {
-			return x == y || slices.Contains(x.Depends(), y.Name)
-		})
-	})
-}
-
-// sources counts what packages were built from.
-func sources(packages []*owner.Package) int {
-	seen := make(map[string]bool)
-	for _, p := range packages {
-		seen[p.Source] = true
-	}
-	return len(seen)
-}
-
-// hostPath returns the path of the host that a text of an object stands for, ""
-// if there is none: as it is, below the prefix that the object is installed in,
-// or as far as its words are not to be filled in.
-func (v *evidence) hostPath(text, object string) string {
-	if before, _, ok := strings.Cut(text, "%"); ok {
-		text = before[:strings.LastIndexByte(before, '/')+1]
-	}
-	if !strings.HasPrefix(text, "/") {
-		text = recipe.Expand("{prefix}/"+text, recipe.Fact{In: object}, nil)[0]
-	}
-	name := path.Clean(text)
-	if strings.Count(name, "/") < 2 {
-		return ""
-	}
-	if _, err := v.host.Stat(name[1:]); err != nil {
-		return ""
-	}
-	return name
 }
 
 // exists reports whether the host has a path, whatever is there.

@@ -1,150 +1,123 @@
 package plan
 
 import (
-	"fmt"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
 
-	"github.com/harvest-oci/harvest/rootfs"
 	"github.com/harvest-oci/harvest/rootfs/owner"
 	"github.com/harvest-oci/harvest/rootfs/recipe"
 )
 
-// mostSources is how many sources the packages that list a folder may be built
-// from, for the folder still to be somebody's own.
-const mostSources = 3
-
-// A lead is a path in the texts of an object, which the host has.
-type lead struct {
-	object string // whose text it is
-	path   string
-}
-
-// claims returns the paths by which a lead's owner is known, the nearest first:
-// below /var, programs make folders in those of their packages.
-func (l lead) claims() []string {
-	list := []string{l.path}
-	if strings.HasPrefix(l.path, "/var/") {
-		for dir := path.Dir(l.path); !isCommon(dir) && dir != "/var"; dir = path.Dir(dir) {
-			list = append(list, dir)
-		}
-	}
-	return list
-}
-
 // own takes in what objects name and their own packages have: the data, the
 // folders of plug-ins and the other programs of a program. Of a library, that is
-// what its package does not work without.
+// what its package does not work without. The configurations that this brings name
+// more.
 func (p *pantry) own(sights []sight) error {
-	for _, s := range sights {
-		if s.path == s.program {
-			p.ownUser(s)
-			if err := p.beside(s.path); err != nil {
-				return err
-			}
+	for len(sights) > 0 {
+		if err := p.ownOf(sights); err != nil {
+			return err
 		}
-	}
-	leads := p.leads(sights)
-	if len(leads) == 0 {
-		return nil
-	}
-	var asked []string
-	for _, s := range sights {
-		asked = append(asked, s.path, s.program)
-	}
-	for _, l := range leads {
-		asked = append(asked, l.claims()...)
-	}
-	holders, err := p.holders(asked...)
-	if err != nil {
-		return err
-	}
-	program := make(map[string]string)
-	for _, s := range sights {
-		program[s.path] = s.program
-	}
-	for _, l := range leads {
-		ofProgram := l.object == program[l.object] || shareSource(holders[l.object], holders[program[l.object]])
-		if !p.isOwn(l, holders, ofProgram) {
-			continue
-		}
-		if err := p.follow(l, holders); err != nil {
+		sights = p.settings
+		p.settings = nil
+		if err := p.read(sights); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// leads returns the paths that objects name and the host has, but for those that
-// recipes speak of.
-func (p *pantry) leads(sights []sight) []lead {
-	ignored := p.ignored()
-	var leads []lead
+func (p *pantry) ownOf(sights []sight) error {
+	p.oldNames(sights)
+	leads := p.leads(sights)
+	var paths []string
+	for _, l := range leads {
+		paths = append(paths, l.claims()...)
+	}
 	for _, s := range sights {
-		seen := map[string]bool{s.loader: true}
-		for _, text := range s.paths {
-			l := lead{object: s.path, path: p.hostPath(text, s.path)}
-			if strings.HasPrefix(text, "/var/") {
-				l.path = p.nearest(text)
+		if s.isProgram() && (p.asked[s.path] != "" && p.hasPackage(s) || isElsewhere(s.path)) {
+			paths = append(paths, s.path)
+		}
+	}
+	if err := p.plugins(sights); err != nil || len(paths) == 0 {
+		return err
+	}
+	for _, s := range sights {
+		paths = append(paths, s.path, s.program)
+	}
+	holders, err := p.holders(slices.DeleteFunc(paths, func(name string) bool { return name == "" })...)
+	if err != nil {
+		return err
+	}
+	byPath := make(map[string]sight)
+	for _, s := range sights {
+		byPath[s.path] = s
+		if s.isProgram() {
+			if err := p.ownOfProgram(s, holders[s.path]); err != nil {
+				return err
 			}
-			if l.path == "" || seen[l.path] || isCommon(l.path) || slices.Contains(p.libraries, l.path) || withheld(l.path) || p.Book.Covers(l.path, p.libraries) {
+		}
+	}
+	for _, l := range leads {
+		s := byPath[l.object]
+		ofProgram := s.text || s.isProgram() || shareSource(holders[l.object], holders[s.program])
+		if !p.isOwn(l, holders, ofProgram) && !(s.text && isServed(l.path)) {
+			continue
+		}
+		if err := p.follow(l, s, holders); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oldNames takes in the links that lead from /var/run and /var/lock to /run, if
+// programs or their configurations go by those.
+func (p *pantry) oldNames(sights []sight) {
+	for _, s := range sights {
+		if !s.text && !s.isProgram() {
+			continue
+		}
+		for _, link := range []string{"/var/run", "/var/lock"} {
+			i := slices.IndexFunc(s.paths, func(name string) bool { return strings.HasPrefix(name, link+"/") || name == link })
+			if i < 0 || !exists(p.host, link) || !p.take(link) {
 				continue
 			}
-			seen[l.path] = true
-			if matchesAny(ignored, l.path) {
-				continue
-			}
-			leads = append(leads, l)
+			d, why := p.opinion(s.path, recipe.Fact{Kind: recipe.Path, Name: s.paths[i], In: s.path}.String())
+			d.names(s.paths[i])
+			p.note(ingredient{path: link, why: why, decide: d})
 		}
 	}
-	return leads
 }
 
-// ignored returns the patterns of paths that recipes say are no evidence.
-func (p *pantry) ignored() []string {
-	var patterns []string
-	for _, r := range p.Book.Recipes {
-		patterns = append(patterns, r.Ignore...)
+// ownOfProgram takes in what a program has, whatever it names.
+func (p *pantry) ownOfProgram(s sight, holders []*owner.Package) error {
+	p.ownUser(s.path, holders)
+	if err := p.beside(s.path, holders); err != nil {
+		return err
 	}
-	return patterns
-}
-
-func matchesAny(patterns []string, name string) bool {
-	for _, pattern := range patterns {
-		if ok, _ := path.Match(pattern, name); ok {
-			return true
+	if err := p.mates(s, holders); err != nil {
+		return err
+	}
+	if p.asked[s.path] != "" {
+		if err := p.namesake(s.path, holders); err != nil {
+			return err
 		}
+	} else if !p.started[s.path] {
+		return nil
 	}
-	return false
+	return p.services(s, holders)
 }
 
-// isCommon reports whether a path is one of the folders that every system has,
-// or below those of which nothing is a program's own.
-func isCommon(name string) bool {
-	switch name {
-	case "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/share", "/usr/include", "/usr/src", "/usr/games",
-		"/usr/local", "/usr/etc", "/etc/opt", "/var/lib", "/var/log", "/var/cache", "/var/tmp", "/var/run", "/var/spool", "/var/mail", "/lib/modules", "/etc/default":
-		return true
-	}
-	for _, dir := range []string{"/proc/", "/sys/", "/dev/", "/run/", "/tmp/", "/usr/include/", "/usr/lib/debug/", "/usr/local/", "/var/run/", "/var/tmp/"} {
-		if strings.HasPrefix(name+"/", dir) {
-			return true
-		}
-	}
-	return false
-}
-
-// nearest returns the folder nearest to a path below /var that is there: what is
-// to lie in it, a program makes.
-func (p *pantry) nearest(name string) string {
-	for dir := path.Clean(name); strings.HasPrefix(dir, "/var/"); dir = path.Dir(dir) {
-		if info, err := p.host.Stat(dir[1:]); err == nil && info.IsDir() {
-			return dir
-		}
-	}
-	return ""
+// hasPackage reports whether a program's package could have something for it that
+// it does not name: it is a script, goes on as another account, or a folder is
+// called like it. The databases of packages are worth to be read then.
+func (p *pantry) hasPackage(s sight) bool {
+	return s.text || slices.ContainsFunc(s.symbols, func(name string) bool { return slices.Contains(switchers, name) }) ||
+		slices.ContainsFunc(likeNamed[:], func(place string) bool {
+			return slices.ContainsFunc(recipe.Expand(place+path.Base(s.path), recipe.Fact{}, p.libraries), func(dir string) bool { return exists(p.host, dir) })
+		})
 }
 
 // isOwn reports whether a path belongs to the object that names it. Without a
@@ -157,118 +130,146 @@ func (p *pantry) isOwn(l lead, holders map[string][]*owner.Package, ofProgram bo
 			break
 		}
 	}
-	if len(who) == 0 {
+	switch {
+	case len(who) == 0:
 		name := recipe.Expand("{name}", recipe.Fact{In: l.object}, nil)[0]
 		return ofProgram && strings.Contains(l.path+"/", "/"+name+"/")
+	case !l.folder:
+		return dependsOn(who, whose) || ofProgram && shareSource(who, whose)
+	case ofProgram && slices.ContainsFunc(p.family(who), func(pkg *owner.Package) bool { return slices.Contains(whose, pkg) }):
+		return true
 	}
-	if sources(whose) > mostSources {
-		return ofProgram && shareSource(who, whose)
-	}
-	return dependsOn(who, whose) || ofProgram && shareSource(who, whose)
+	return sources(whose) <= mostSources && dependsOn(who, whose)
 }
 
+// mostSources is how many sources the packages that list a folder may be built
+// from, for the folder to be one that another package can have for somebody.
+const mostSources = 3
+
 // follow takes in what a path of an object's own leads to.
-func (p *pantry) follow(l lead, holders map[string][]*owner.Package) error {
+func (p *pantry) follow(l lead, s sight, holders map[string][]*owner.Package) error {
 	info, err := fs.Stat(p.host, l.path[1:])
 	if err != nil {
 		return nil //nolint:nilerr // it was there a moment ago
 	}
-	fact := recipe.Fact{Kind: recipe.Path, Name: l.path, In: l.object}
-	d := p.decision(Own+" "+l.object, Own, fact.String())
-	if d.Added {
-		d.Why += ", " + l.path
-	}
-	why := rootfs.Reason{Kind: "recipe", From: l.object, Text: fmt.Sprintf("%s: %s", Own, fact)}
+	d, why := p.opinion(l.object, recipe.Fact{Kind: recipe.Path, Name: l.path, In: l.object}.String())
+	d.names(l.path)
 	switch {
-	case strings.HasPrefix(l.path, "/var/"):
+	case isServed(l.path):
+		return p.serve(l.path, why, d)
+	case strings.HasPrefix(l.path, "/var/") && info.IsDir():
 		if p.take(l.path) {
 			p.note(ingredient{path: l.path, why: why, decide: d})
 		}
 		return nil
-	case info.IsDir() && sources(holders[l.path]) > mostSources:
-		return p.addListed(holders[l.object], holders[l.path], l.path, why, d)
+	case strings.HasPrefix(l.path, "/var/"):
+		if s.text && info.Mode()&0o004 != 0 && info.Size() <= maxText {
+			return p.addPath(l.path, why, d, nil)
+		}
+		return nil
 	case info.IsDir():
-		return p.addPath(l.path, why, d, nil)
+		family := p.family(holders[l.object])
+		theirs := slices.DeleteFunc(slices.Clone(holders[l.path]), func(pkg *owner.Package) bool {
+			return !slices.Contains(family, pkg) && !dependsOn(holders[l.object], []*owner.Package{pkg})
+		})
+		if len(theirs) == len(holders[l.path]) {
+			return p.addPath(l.path, why, d, nil)
+		}
+		p.partial = append(p.partial, l.path)
+		return p.addListed(theirs, l.path, why, d)
 	}
-	if dir := path.Dir(l.path); strings.HasPrefix(dir, "/etc/") && p.private(dir, holders[l.path]) {
+	if dir := path.Dir(l.path); strings.HasPrefix(dir, "/etc/") && sources(holders[dir]) == 1 && shareSource(holders[dir], holders[l.path]) {
 		return p.addPath(dir, why, d, nil)
 	}
 	if info.Mode()&0o111 != 0 {
 		if p.take(l.path) {
-			p.addProgram(ingredient{path: l.path, why: why, decide: d})
+			p.addStarted(ingredient{path: l.path, why: why, decide: d})
 		}
 		return nil
 	}
 	return p.addPath(l.path, why, d, nil)
 }
 
-// addListed takes in what packages list below a folder that many have a part of:
-// those packages that were built from what the object was built from.
-func (p *pantry) addListed(of, packages []*owner.Package, dir string, why rootfs.Reason, d *Decision) error {
-	for _, pkg := range packages {
-		if !shareSource(of, []*owner.Package{pkg}) {
+// plugins takes in what configurations name without saying where it is, of the
+// folders of which only a part was taken in.
+func (p *pantry) plugins(sights []sight) error {
+	for _, s := range sights {
+		for _, name := range s.plugins {
+			for _, dir := range p.partial {
+				file := path.Join(dir, path.Base(name))
+				if !exists(p.host, file) {
+					continue
+				}
+				d, why := p.opinion(s.path, recipe.Fact{Kind: recipe.Path, Name: file, In: s.path}.String())
+				d.names(file)
+				if err := p.addPath(file, why, d, nil); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// starters are functions with which a program starts another, switchers those by
+// which one that has begun as root goes on as somebody else.
+var (
+	starters  = []string{"execl", "execlp", "execle", "execv", "execvp", "execve", "execvpe", "posix_spawn", "posix_spawnp", "popen", "system"}
+	switchers = []string{"initgroups", "setgroups"}
+)
+
+// mates takes in the programs beside a program that it starts: it names the folder,
+// and them. They are of its package, or built from the same and called like it.
+func (p *pantry) mates(s sight, holders []*owner.Package) error {
+	dir := path.Dir(s.path)
+	if s.text || !slices.Contains(s.paths, dir) || !slices.ContainsFunc(s.symbols, func(name string) bool { return slices.Contains(starters, name) }) {
+		return nil
+	}
+	db, err := p.db()
+	if err != nil {
+		return &PackagesError{err}
+	}
+	mates := make(map[string]string)
+	for _, pkg := range db.Packages() {
+		ours := slices.Contains(holders, pkg)
+		if !ours && !shareSource(holders, []*owner.Package{pkg}) {
 			continue
 		}
 		files, err := pkg.Files()
 		if err != nil {
-			return err
+			return &PackagesError{err}
 		}
 		for _, f := range files {
-			if !strings.HasPrefix(f.Path, dir+"/") {
-				continue
+			if name := path.Base(f.Path); p.place(f.Path) == path.Join(dir, name) && (ours || strings.HasPrefix(name, path.Base(s.path)+"-")) {
+				mates[name] = f.Path
 			}
-			if err := p.addPath(f.Path, why, d, nil); err != nil {
+		}
+	}
+	delete(mates, path.Base(s.path))
+	if len(mates) == 0 {
+		return nil
+	}
+	mates[dir] = dir
+	named, err := p.textsAmong(s.path, mates)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(named, dir) { // as a text of its own, and not in a PATH
+		return nil
+	}
+	for _, name := range named {
+		file := mates[name]
+		if real, err := p.host.RealPath(file); err != nil || real == s.path || !p.isELF(real) || !p.take(file) {
+			continue
+		}
+		d, why := p.opinion(s.path, path.Base(s.path)+" names "+name)
+		d.names(name)
+		p.addStarted(ingredient{path: file, why: why, decide: d})
+		if shell := p.Book.Named("shell"); slices.Contains(s.symbols, "popen") && shell != nil && !slices.Contains(p.Without, "shell") {
+			if err := p.bring(shell, recipe.Fact{Kind: recipe.Symbol, Name: "popen", In: s.path}, path.Base(s.path)+" starts "+name+" with popen"); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// besides are the folders beside bin/ where a program that is installed in a
-// folder of its own looks for what is its own.
-var besides = [...]string{"conf", "etc", "lib", "lib64", "libexec", "share"}
-
-// beside takes in what a program has that is installed in a folder of its own,
-// such as a Java runtime: it goes by where it is. If a package has it, only what
-// that package has counts.
-func (p *pantry) beside(program string) error {
-	bin, home := path.Dir(program), path.Dir(path.Dir(program))
-	if base := path.Base(bin); base != "bin" && base != "sbin" || home == "/" || home == "/usr" || home == "/usr/local" {
-		return nil
-	}
-	holders, err := p.holders(program)
-	if err != nil {
-		return err
-	}
-	once := recipe.Fact{Kind: Own, Name: home}
-	if pkgs := holders[program]; len(pkgs) > 0 {
-		once.In = pkgs[0].Name
-	}
-	if p.done[once] { // on account of another program there
-		return nil
-	}
-	p.done[once] = true
-	fact := recipe.Fact{Kind: recipe.Program, Name: program, In: program}
-	d := p.decision(Own+" "+program, Own, path.Base(program)+" is installed in "+home)
-	why := rootfs.Reason{Kind: "recipe", From: program, Text: fmt.Sprintf("%s: %s", Own, fact)}
-	for _, name := range besides {
-		dir := path.Join(home, name)
-		if len(holders[program]) > 0 {
-			err = p.addListed(holders[program], holders[program], dir, why, d)
-		} else if exists(p.host, dir) {
-			err = p.addPath(dir, why, d, nil)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// private reports whether a folder is listed by packages of one source alone,
-// which some of the given ones are of.
-func (p *pantry) private(dir string, of []*owner.Package) bool {
-	holders, err := p.holders(dir)
-	return err == nil && sources(holders[dir]) == 1 && shareSource(holders[dir], of)
 }

@@ -337,7 +337,7 @@ func TestNothingOfTheHostsAccountsLeaks(t *testing.T) {
 		"--bin tool -u simen:web":                             "simen web",
 		"--bin tool --add /usr/share/tool/data --layout flat": "simen adm",
 	} {
-		for _, recipes := range []plan.Recipes{{}, {Book: book(t, "about: nothing"), Auto: true}} {
+		for _, recipes := range []plan.Recipes{{}, {Book: book(t, "about: nothing"), Auto: true, Without: []string{plan.Own}}} {
 			s := spec(t, line)
 			s.Recipes = recipes
 			p, err := plan.Make(context.Background(), host, s)

@@ -30,6 +30,13 @@ func (b *builder) provision(ctx context.Context) error {
 	if b.pantry, err = newPantry(ctx, b.host, r, b.excluded); err != nil {
 		return err
 	}
+	for _, p := range b.plan.Closure.Programs {
+		real, err := b.host.RealPath(p.Name)
+		if err != nil {
+			return plain(err)
+		}
+		b.pantry.asked[real] = p.Name
+	}
 	b.pantry.deliver(b.parcels)
 	if err := b.bring(ctx, b.pantry.programs); err != nil {
 		return err
@@ -92,6 +99,9 @@ func (b *builder) bring(ctx context.Context, brought []ingredient) error {
 		case why != "":
 			b.note("%s is left out: %s", in.path, why)
 			continue
+		}
+		if in.byName {
+			b.plan.found[path.Dir(in.path)] = true
 		}
 		b.brought = append(b.brought, in)
 		b.spec.Programs = append(slices.Clip(b.spec.Programs), b.input(in))
@@ -210,13 +220,10 @@ func (b *builder) unpack() error {
 	if err := b.dangle(); err != nil {
 		return err
 	}
-	why := rootfs.Reason{Kind: "recipe"}
-	for _, f := range b.pantry.folders {
-		e := rootfs.Dir(f.Path, rootfs.FileMode(f.Mode))
-		if err := b.addMissing(why, e); err != nil {
-			return err
-		}
+	if err := b.makeFolders(); err != nil {
+		return err
 	}
+	b.plan.Notes = slices.DeleteFunc(b.plan.Notes, func(note string) bool { return b.pantry.settled[note] })
 	b.plan.Notes = append(b.plan.Notes, b.pantry.notes...)
 	b.plan.Env = b.pantry.env
 	return nil

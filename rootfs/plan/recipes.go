@@ -3,8 +3,11 @@ package plan
 import (
 	"cmp"
 	"context"
+	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -12,6 +15,7 @@ import (
 
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/rootfs"
+	"github.com/harvest-oci/harvest/rootfs/owner"
 	"github.com/harvest-oci/harvest/rootfs/recipe"
 )
 
@@ -35,6 +39,29 @@ type Decision struct {
 	Added  bool   // else it is a hint that the recipe could be wanted
 	Paths  int    // that were added, and their bytes
 	Size   int64
+
+	named []string // what the evidence names, each once
+}
+
+// mostNamed is how many things that evidence names are listed.
+const mostNamed = 3
+
+// names adds to what the evidence names.
+func (d *Decision) names(what string) {
+	if !slices.Contains(d.named, what) {
+		d.named = append(d.named, what)
+	}
+}
+
+// why returns the evidence in words, however much there is.
+func (d *Decision) why() string {
+	rest := slices.DeleteFunc(slices.Clone(d.named), func(name string) bool { return strings.HasSuffix(d.Why, " "+name) })
+	shown := min(len(rest), mostNamed-1)
+	text := strings.Join(append([]string{d.Why}, rest[:shown]...), ", ")
+	if more := len(rest) - shown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // An UnknownRecipeError means that there is no recipe of a name.
@@ -71,7 +98,7 @@ type pantry struct {
 
 	programs []ingredient // and libraries that are opened later
 	files    []ingredient
-	folders  []recipe.Folder
+	folders  []wanted
 	users    []string
 	groups   []string
 	shadow   bool
@@ -82,6 +109,12 @@ type pantry struct {
 	order    []*Decision
 	took     map[string]bool // paths that are among files or programs, the links of their folders followed
 	done     map[recipe.Fact]bool
+	asked    map[string]string          // programs that the user named, by what their links lead to
+	partial  []string                   // folders of which only a part was taken in
+	started  map[string]bool            // programs that others start, without links
+	serviced map[*owner.Package]service // what packages have done when a system starts
+	settled  map[string]bool            // notes that are no longer true
+	settings []sight                    // configurations that were taken in and have not been read
 }
 
 // An ingredient is a path of the host that a recipe brings.
@@ -90,18 +123,20 @@ type ingredient struct {
 	why    rootfs.Reason
 	decide *Decision
 	whole  bool // it is of a package that is shipped whole, so what cannot be loaded goes along as a file
+	byName bool // whoever starts it looks for it in PATH
 }
 
 func newPantry(ctx context.Context, host *rootfs.Host, r Recipes, x *exclusion) (*pantry, error) {
 	p := &pantry{
+		asked: make(map[string]string), settled: make(map[string]bool), started: make(map[string]bool), serviced: make(map[*owner.Package]service),
 		ctx: ctx, host: host, Recipes: r, excluded: x,
 		by: make(map[string]*Decision), took: make(map[string]bool), done: make(map[recipe.Fact]bool),
 		env: make(map[string]string),
 	}
 	p.evidence = newEvidence(host, r.Book)
 	for _, name := range slices.Concat(r.With, r.Without) {
-		if name != Own && r.Book.Named(name) == nil {
-			known := []string{Own}
+		if name != Own && name != Scripts && r.Book.Named(name) == nil {
+			known := []string{Own, Scripts}
 			for _, r := range r.Book.Recipes {
 				known = append(known, r.Name)
 			}
@@ -132,6 +167,11 @@ func (p *pantry) stock(programs []*elfdeps.Program) ([]ingredient, error) {
 	}
 	if p.wants(Own) {
 		if err := p.own(seen); err != nil {
+			return nil, err
+		}
+	}
+	if p.wants(Scripts) {
+		if err := p.written(seen); err != nil {
 			return nil, err
 		}
 	}
@@ -200,7 +240,15 @@ func (p *pantry) bring(r *recipe.Recipe, fact recipe.Fact, why string) error {
 			}
 		}
 	}
-	p.folders = append(p.folders, r.Folders...)
+	for _, f := range r.Folders {
+		if !p.excluded.covers(f.Path) {
+			p.folders = append(p.folders, wanted{Folder: f, why: reason, decide: d})
+			d.Added = true
+		}
+	}
+	if err := p.addPackages(r.Packages, reason, d, except); err != nil {
+		return err
+	}
 	p.users = append(p.users, r.Users...)
 	p.groups = append(p.groups, r.Groups...)
 	p.shadow = p.shadow || r.Shadow
@@ -314,6 +362,14 @@ func (p *pantry) note(in ingredient) {
 	p.files = append(p.files, in)
 }
 
+// addStarted takes in a program that another one starts.
+func (p *pantry) addStarted(in ingredient) {
+	if real, err := p.host.RealPath(in.path); err == nil {
+		p.started[real] = true
+	}
+	p.addProgram(in)
+}
+
 func (p *pantry) addProgram(in ingredient) {
 	in.decide.Added = true
 	p.programs = append(p.programs, in)
@@ -332,6 +388,9 @@ func (p *pantry) addFolder(name, real string, why rootfs.Reason, d *Decision, ex
 	}
 	for _, f := range list {
 		child := path.Join(name, f.Name())
+		if isByproduct(child) {
+			continue
+		}
 		if f.Type()&fs.ModeSymlink != 0 {
 			if info, err := p.host.Stat(child[1:]); err != nil || info.IsDir() && !p.ours(child, name) {
 				continue
@@ -360,15 +419,12 @@ func (p *pantry) ours(link, from string) bool {
 func withheld(name string) bool {
 	for _, pattern := range []string{
 		"/usr/share/doc", "/usr/share/man", "/usr/share/info", "/usr/share/locale", "/usr/share/lintian", "/usr/share/help",
-		"/usr/share/gtk-doc", "/usr/share/bash-completion", "/usr/share/zsh", "/usr/share/fish",
+		"/usr/share/gtk-doc", "/usr/share/bash-completion", "/usr/share/zsh/vendor-completions", "/usr/share/fish/vendor_completions.d",
+		"/etc/init.d", "/etc/rc?.d", "/etc/init", "/etc/cron*", "/etc/logrotate.d", "/etc/apparmor.d", "/etc/systemd/system", "/etc/systemd/user",
 	} {
 		if recipe.Match(pattern, name) {
 			return true
 		}
-	}
-	switch path.Ext(name) {
-	case ".a", ".la":
-		return true
 	}
 	return isHosts(name)
 }
@@ -392,6 +448,10 @@ func isHosts(name string) bool {
 	return false
 }
 
+// isByproduct reports whether a file is of no use to programs that run, by its
+// name: it is for linking others.
+func isByproduct(name string) bool { return path.Ext(name) == ".a" }
+
 // isSecret reports whether a file holds a key that is not for everybody.
 func isSecret(host *rootfs.Host, e *rootfs.Entry) bool {
 	const largest = 1 << 16
@@ -413,16 +473,23 @@ func mayBeELF(name string) bool {
 	return true
 }
 
-// isELF reports whether a file begins as programs and libraries do.
+// isELF reports whether a file begins as programs and libraries do, and those that
+// are yet to be linked do not.
 func (p *pantry) isELF(real string) bool {
 	f, err := p.host.Open(real[1:])
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	var head [4]byte
-	n, _ := f.Read(head[:])
-	return string(head[:n]) == "\x7fELF"
+	var head [elf.EI_NIDENT + 2]byte
+	if _, err := io.ReadFull(f, head[:]); err != nil || string(head[:4]) != elf.ELFMAG {
+		return false
+	}
+	order := binary.ByteOrder(binary.LittleEndian)
+	if head[elf.EI_DATA] == byte(elf.ELFDATA2MSB) {
+		order = binary.BigEndian
+	}
+	return elf.Type(order.Uint16(head[elf.EI_NIDENT:])) != elf.ET_REL
 }
 
 // decisions returns what was decided, hints last.
@@ -430,7 +497,9 @@ func (p *pantry) decisions() []Decision {
 	var list []Decision
 	for _, d := range p.order {
 		if d.Added {
-			list = append(list, *d)
+			decided := *d
+			decided.Why = d.why()
+			list = append(list, decided)
 		}
 	}
 	if !p.Auto {

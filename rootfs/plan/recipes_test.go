@@ -53,7 +53,7 @@ const pantry = `
 	/etc/passwd  text "root:x:0:0:root:/root:/bin/sh\ntool:x:8:9::/:/x\nwww:x:33:34::/var/www:/x\n"
 	/etc/group   text "root:x:0:\ntool:x:9:me\nweb:x:34:\n"
 	/var/lib/dpkg/status text "` +
-	`Package: tool\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n` +
+	`Package: tool\nStatus: install ok installed\nVersion: 1\nArchitecture: all\nDepends: tool-data\n\n` +
 	`Package: tool-data\nStatus: install ok installed\nSource: tool\nVersion: 1\nArchitecture: all\n\n` +
 	`Package: libown\nStatus: install ok installed\nSource: own\nVersion: 1\nArchitecture: all\nDepends: own-data (>= 1)\n\n` +
 	`Package: own-data\nStatus: install ok installed\nSource: own\nVersion: 1\nArchitecture: all\n\n` +

@@ -117,21 +117,26 @@ func scriptNotes(host *rootfs.Host, p *elfdeps.Program) []string {
 	if privileged(host, p.Name) {
 		notes = append(notes, fmt.Sprintf("%s is a script, so the kernel heeds no privileges of the file", p.Name))
 	}
-	if programs := versioned(host, p.Name); programs != "" {
-		notes = append(notes, fmt.Sprintf("%s is a script that may start %s, which is not followed: --bin takes that along", p.Name, programs))
+	if programs := versioned(host, p.Name); len(programs) > 0 {
+		notes = append(notes, wrapperNote(p.Name, programs))
 	}
 	return notes
 }
 
+// wrapperNote says that a script starts programs that are not there.
+func wrapperNote(script string, programs []string) string {
+	return fmt.Sprintf("%s is a script that may start %s, which is not followed: --bin takes that along", script, strings.Join(programs, ", "))
+}
+
 // versioned returns the programs of the name of a script where packages of which
-// several versions can be installed have theirs, "" if there is none. Such a script
+// several versions can be installed have theirs. Such a script
 // is a link: /usr/bin/psql leads to /usr/share/postgresql-common/pg_wrapper, which
 // starts one of /usr/lib/postgresql/*/bin/psql.
-func versioned(host *rootfs.Host, script string) string {
+func versioned(host *rootfs.Host, script string) []string {
 	name := path.Base(script)
 	real, err := host.RealPath(script)
 	if err != nil || path.Base(real) == name {
-		return ""
+		return nil
 	}
 	owner, _, _ := strings.Cut(path.Base(path.Dir(real)), "-")
 	names, err := fs.Glob(host, path.Join("usr/lib", globEscape(owner), "*/bin", globEscape(name)))
@@ -144,7 +149,7 @@ func versioned(host *rootfs.Host, script string) string {
 			found = append(found, "/"+name)
 		}
 	}
-	return strings.Join(found, ", ")
+	return found
 }
 
 // globEscape returns a pattern that matches just the name.

@@ -32,6 +32,8 @@ type Recipe struct {
 	Add      []string          `yaml:"add"`      // files, and folders with all that is in them; see [Expand]
 	Except   []string          `yaml:"except"`   // of those folders, as patterns that [Match] takes
 	Programs []string          `yaml:"programs"` // that it starts, with all that they need
+	Packages []string          `yaml:"packages"` // of which all is to be there, but for what Except says
+	Modules  []string          `yaml:"modules"`  // folders in which scripts of the program find what their package, and those that it needs, have there
 	Folders  []Folder          `yaml:"folders"`  // that are to be there, empty
 	Users    []string          `yaml:"users"`    // names from the host's passwd, with their groups
 	Groups   []string          `yaml:"groups"`   // names from the host's group
@@ -66,20 +68,34 @@ const (
 var kinds = []Kind{Program, Soname, Dlopen, Symbol, Path, Env, Package}
 
 // A Clue is a fact to look for: in YAML, its kind and a pattern as of
-// [path.Match], "soname: libssl.so.*".
+// [path.Match], "soname: libssl.so.*". With "in: program" it has to be a fact of the
+// program itself, and not of a library.
 type Clue struct {
 	Kind    Kind
 	Pattern string
+	Self    bool
 }
 
 // String writes the clue as YAML.
-func (c Clue) String() string { return string(c.Kind) + ": " + c.Pattern }
+func (c Clue) String() string {
+	if c.Self {
+		return string(c.Kind) + ": " + c.Pattern + ", in: program"
+	}
+	return string(c.Kind) + ": " + c.Pattern
+}
 
 // UnmarshalYAML reads a clue.
 func (c *Clue) UnmarshalYAML(node *yaml.Node) error {
 	var m map[Kind]string
 	if err := node.Decode(&m); err != nil {
 		return err
+	}
+	if in, ok := m["in"]; ok {
+		if in != string(Program) {
+			return fmt.Errorf("line %d: in is program, or not there", node.Line)
+		}
+		c.Self = true
+		delete(m, "in")
 	}
 	if len(m) != 1 {
 		return fmt.Errorf("line %d: a clue is one kind and one pattern", node.Line)
@@ -100,6 +116,7 @@ type Fact struct {
 	Kind Kind
 	Name string
 	In   string // the path of the object, "" for a fact of no object
+	Self bool   // the object is the program itself, not one of its libraries
 }
 
 // String says what was seen: "libcurl.so.4 names /etc/ssl".
@@ -136,12 +153,17 @@ func (fs *Facts) Add(f Fact) {
 		fs.exact = make(map[Clue]Fact)
 		fs.all = make(map[Kind][]Fact)
 	}
-	key := Clue{f.Kind, f.Name}
-	if _, known := fs.exact[key]; known {
-		return
+	news := false
+	for _, self := range []bool{false, true} {
+		key := Clue{f.Kind, f.Name, self}
+		if _, known := fs.exact[key]; !known && (f.Self || !self) {
+			fs.exact[key] = f
+			news = true
+		}
 	}
-	fs.exact[key] = f
-	fs.all[f.Kind] = append(fs.all[f.Kind], f)
+	if news {
+		fs.all[f.Kind] = append(fs.all[f.Kind], f)
+	}
 }
 
 // find returns all facts that a clue asks for.
@@ -154,16 +176,32 @@ func (fs *Facts) find(c Clue) []Fact {
 		return nil
 	}
 	var found []Fact
+	seen := make(map[string]bool)
 	for _, f := range fs.all[c.Kind] {
-		name := f.Name
-		if base {
-			name = path.Base(name)
-		}
-		if ok, _ := path.Match(c.Pattern, name); ok {
+		if c.matches(f) && !seen[f.Name] {
+			seen[f.Name] = true
 			found = append(found, f)
 		}
 	}
 	return found
+}
+
+// matches reports whether a fact is what the clue looks for.
+func (c Clue) matches(f Fact) bool {
+	if f.Kind != c.Kind || c.Self && !f.Self {
+		return false
+	}
+	name := f.Name
+	if c.Kind == Program && !strings.Contains(c.Pattern, "/") {
+		name = path.Base(name)
+	}
+	ok, _ := path.Match(c.Pattern, name)
+	return ok
+}
+
+// IsFor reports whether a fact is strong evidence for the recipe.
+func (r *Recipe) IsFor(f Fact) bool {
+	return slices.ContainsFunc(r.When, func(c Clue) bool { return c.matches(f) })
 }
 
 // Strong returns the facts that are strong evidence for the recipe, Weak those
@@ -254,7 +292,7 @@ func (r *Recipe) validate() error {
 	if strings.TrimSpace(r.About) == "" {
 		wrong("it does not say what it is about")
 	}
-	for _, name := range slices.Concat(r.Add, r.Programs, r.Ignore) {
+	for _, name := range slices.Concat(r.Add, r.Programs, r.Ignore, r.Modules) {
 		if _, err := path.Match(name, ""); err != nil {
 			wrong("%q is no pattern", name)
 		}
@@ -262,7 +300,7 @@ func (r *Recipe) validate() error {
 			wrong("%q is no path from the root; {lib}, {prefix} and {name} are replaced", name)
 		}
 	}
-	for _, pattern := range r.Except {
+	for _, pattern := range slices.Concat(r.Except, r.Packages) {
 		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
 			wrong("%q is no pattern", pattern)
 		}
