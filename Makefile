@@ -12,7 +12,7 @@ CROSS    := linux/386 linux/arm64 darwin/arm64
 # Its cache remembers paths, so each checkout has its own.
 GOLANGCI := GOLANGCI_LINT_CACHE=$(CURDIR)/dist/lint go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
 
-.PHONY: help build test lint fuzz bench e2e install
+.PHONY: help build test lint fuzz bench e2e programs install
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -53,6 +53,9 @@ bench: ## run the Go benchmarks, then compare with other tools
 
 e2e: ## load and run images in real engines (scripts/consumers installs them)
 	go test -count=1 -v ./scripts/e2e
+
+programs: ## build and check images of real programs, as root; writes docs/programs.md
+	go run ./scripts/programs -doc docs/programs.md
 
 install: build ## install program, man pages and completions below DESTDIR and PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
