@@ -181,7 +181,7 @@ func (s *selection) plan(ctx context.Context, user string, env []string, base *b
 	if err != nil {
 		return nil, blame(spec, err)
 	}
-	p.Notes = slices.Concat(libraryPathNotes(host, spec), p.Notes)
+	p.Notes = slices.Concat(libraryPathNotes(host, spec), preloadNotes(env, base), p.Notes)
 	return p, nil
 }
 

@@ -13,6 +13,9 @@ import (
 // libraryPathName is the variable by which loaders are told where to look first.
 const libraryPathName = "LD_LIBRARY_PATH"
 
+// preloadName is the variable by which loaders are told what to load in any case.
+const preloadName = "LD_PRELOAD"
+
 // loaderPath returns the library path of an environment.
 func loaderPath(env []string) []string {
 	if dirs := lookupEnv(env, libraryPathName); dirs != "" {
@@ -33,6 +36,24 @@ func setLibraryPath(spec *plan.Spec, env []string, base *base) {
 			spec.ImagePath = loaderPath([]string{e})
 		}
 	}
+}
+
+// preloadNotes tells what all programs of the image load besides: what -e says, else
+// the base.
+func preloadNotes(env []string, base *base) []string {
+	list := ""
+	if base != nil {
+		list = lookupEnv(base.Config.Env, preloadName)
+	}
+	for _, e := range env {
+		if value, ok := strings.CutPrefix(e, preloadName+"="); ok {
+			list = value
+		}
+	}
+	if list == "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s makes all programs of the image load %s, which is not looked at", preloadName, list)}
 }
 
 // inLibraryPath reports whether a file that would wrongly answer is in a folder
