@@ -55,7 +55,8 @@ func initMain() int {
 	j, err := readJob()
 	if err == nil {
 		var said report
-		if said, err = j.do(func() { _ = reports.Encode(report{Ready: true}) }); err == nil { // who is gone kills us
+		if said, err = j.do(func() { _ = reports.Encode(report{Ready: true, Apart: j.apart}) }); err == nil { // who is gone kills us
+			said.Apart = j.apart
 			_ = reports.Encode(said)
 			return 0
 		}

@@ -15,7 +15,8 @@ import (
 // JSON.
 type job struct {
 	Root     string
-	Remove   bool    // remove Root, and do nothing else
+	View     string  // a folder beside Root for what is written, "" if that is Root itself
+	Remove   bool    // remove all that is in Root, and do nothing else
 	Owners   []owner // what staging could not set
 	Files    []file  // what engines write into every root
 	Args     []string
@@ -30,6 +31,8 @@ type job struct {
 	Terminal bool
 	Volumes  []Volume
 	Trace    time.Duration // how long to trace the command; 0 for not at all
+
+	apart bool // nothing that the command writes is in Root
 }
 
 // An owner is who owns a path of the root, and what goes with that.
@@ -47,10 +50,11 @@ type file struct{ Path, Text string }
 // docker's.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// job returns what is to be done to run a command as a user.
-func (r *Root) job(c Command, who *user.ExecUser) (job, error) {
+// job returns what is to be done to run a command as a user, in a view of the
+// root.
+func (r *Root) job(c Command, who *user.ExecUser, view string) (job, error) {
 	j := job{
-		Root: r.dir, Args: c.Args, Env: slices.Clone(c.Env), Dir: c.Dir, UID: who.Uid, GID: who.Gid, Groups: []int{who.Gid},
+		Root: r.dir, View: view, Args: c.Args, Env: slices.Clone(c.Env), Dir: c.Dir, UID: who.Uid, GID: who.Gid, Groups: []int{who.Gid},
 		Hostname: c.Hostname, Network: c.Network, ReadOnly: c.ReadOnly, Terminal: c.Terminal,
 	}
 	for _, g := range who.Sgids {
@@ -109,11 +113,16 @@ func engineFiles(hostname string, network bool) []file {
 
 // owners lists what an ordinary user cannot set while it stages: owners and
 // capabilities.
+// Each name of a file is in the list, for overlayfs may part them.
 func (r *Root) owners() []owner {
 	var list []owner
 	for e := range r.tree.All() {
-		if e.Hardlink == "" && (e.UID != 0 || e.GID != 0 || len(e.XAttrs) > 0) {
-			list = append(list, owner{e.Path, e.UID, e.GID, e.Mode, e.XAttrs})
+		file := e
+		if e.Hardlink != "" {
+			file = r.tree.Entry(e.Hardlink)
+		}
+		if file.UID != 0 || file.GID != 0 || len(file.XAttrs) > 0 {
+			list = append(list, owner{e.Path, file.UID, file.GID, file.Mode, file.XAttrs})
 		}
 	}
 	return list

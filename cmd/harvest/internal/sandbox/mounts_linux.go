@@ -46,7 +46,7 @@ func (j *job) enterRoot() error {
 	if err := mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
-	if err := mount(j.Root, j.Root, "", unix.MS_BIND, ""); err != nil {
+	if err := j.mountRoot(); err != nil {
 		return err
 	}
 	taken, err := j.take()

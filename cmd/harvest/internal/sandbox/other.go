@@ -20,4 +20,4 @@ func (r *Root) Trace(context.Context, Command, time.Duration) (*trace.Log, error
 	return nil, ErrUnsupported
 }
 
-func (r *Root) removeInside() error { return ErrUnsupported }
+func removeInside(string) error { return ErrUnsupported }

@@ -14,19 +14,23 @@ import (
 	"github.com/harvest-oci/harvest/rootfs"
 )
 
-// A Root is a root file system on the disk, for commands to run in. What one
-// writes, the next finds.
+// A Root is a root file system on the disk, for commands to run in, one at a
+// time. Each finds what was staged: what one writes, no other sees.
 type Root struct {
-	temp string // holds the root, and is removed
-	dir  string // the root
-	tree *rootfs.Tree
+	temp   string // holds the root, and is removed
+	dir    string // the root
+	tree   *rootfs.Tree
+	latest time.Time // of the tree
+	used   bool      // a command may have written to it
+
+	noOverlay bool // for tests, as where the kernel has none
 }
 
 // Stage writes a tree to a temporary folder, as [rootfs.Tree.Stage] does, but
 // for devices, FIFOs and sockets, which engines make themselves. The caller
 // closes the root; with an error nothing is left.
 func Stage(ctx context.Context, tree *rootfs.Tree, latest time.Time) (_ *Root, err error) {
-	r := &Root{}
+	r := &Root{latest: latest}
 	if r.tree, err = withoutSpecial(tree); err != nil {
 		return nil, err
 	}
@@ -39,13 +43,18 @@ func Stage(ctx context.Context, tree *rootfs.Tree, latest time.Time) (_ *Root, e
 		}
 	}()
 	r.dir = filepath.Join(r.temp, "root")
+	return r, r.stage(ctx)
+}
+
+// stage writes the tree to the root.
+func (r *Root) stage(ctx context.Context) error {
 	if err := os.Mkdir(r.dir, 0o755); err != nil {
-		return nil, err
+		return err
 	}
 	if err := os.Chmod(r.dir, 0o755); err != nil { // whatever the umask
-		return nil, err
+		return err
 	}
-	return r, r.tree.Stage(ctx, r.dir, latest)
+	return r.tree.Stage(ctx, r.dir, r.latest)
 }
 
 // withoutSpecial returns a tree of the folders, files and links of another.
@@ -63,14 +72,17 @@ func withoutSpecial(tree *rootfs.Tree) (*rootfs.Tree, error) {
 }
 
 // Close removes the root, whoever owns what is in it by now.
-func (r *Root) Close() error {
-	if err := os.RemoveAll(r.temp); err == nil {
+func (r *Root) Close() error { return r.remove(r.temp) }
+
+// remove removes a folder of the root, or the root with all that was made for it.
+func (r *Root) remove(dir string) error {
+	if err := os.RemoveAll(dir); err == nil {
 		return nil
 	}
-	if err := r.removeInside(); err != nil {
+	if err := removeInside(dir); err != nil {
 		return err
 	}
-	return os.RemoveAll(r.temp)
+	return os.RemoveAll(dir)
 }
 
 // user looks a user up in the root, as engines do.

@@ -32,6 +32,7 @@ const again = 'x'
 // signals, then how it ended.
 type report struct {
 	Ready  bool
+	Apart  bool   // nothing that the command writes is in the root itself
 	Error  string // what kept it from being set up
 	Errno  int    // of that error, 0 if it has none
 	Result Result
@@ -69,7 +70,11 @@ func (r *Root) run(ctx context.Context, c Command, limit time.Duration) (report,
 	if err != nil {
 		return report{}, err
 	}
-	j, err := r.job(c, who)
+	view, err := r.newView(ctx)
+	if err != nil {
+		return report{}, err
+	}
+	j, err := r.job(c, who, view)
 	if err != nil {
 		return report{}, err
 	}
@@ -82,17 +87,19 @@ func (r *Root) run(ctx context.Context, c Command, limit time.Duration) (report,
 	if !c.Network {
 		flags |= unix.CLONE_NEWNET
 	}
-	return start(ctx, ids, flags, j, c)
+	said, err := start(ctx, ids, flags, j, c)
+	r.used = !said.Apart
+	return said, err
 }
 
-// removeInside removes the root as its own root user, who may remove what
+// removeInside removes a folder as the root user of a sandbox, who may remove what
 // belongs to users that this one is not.
-func (r *Root) removeInside() error {
+func removeInside(dir string) error {
 	ids, err := idsFor(0, 0)
 	if err != nil {
 		return err
 	}
-	_, err = start(context.Background(), ids, 0, job{Root: r.dir, Remove: true}, Command{})
+	_, err = start(context.Background(), ids, 0, job{Root: dir, Remove: true}, Command{})
 	return err
 }
 
@@ -118,7 +125,7 @@ func start(ctx context.Context, ids ids, flags uintptr, j job, c Command) (repor
 	}
 	switch {
 	case ctx.Err() != nil:
-		return report{}, context.Cause(ctx)
+		return report{Apart: said.Apart}, context.Cause(ctx)
 	case err != nil:
 		return report{}, err
 	case said.Errno == int(unix.EPERM) || said.Errno == int(unix.EACCES):
@@ -233,7 +240,7 @@ func (b *box) talk(ids ids, j job) (said report, err error) {
 	stop := make(chan struct{})
 	defer close(stop)
 	go b.passSignals(stop)
-	said = report{}
+	said = report{Apart: said.Apart}
 	return said, notEnd(reports.Decode(&said))
 }
 

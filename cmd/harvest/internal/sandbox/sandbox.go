@@ -2,7 +2,8 @@
 // does, without one.
 //
 // [Stage] writes a tree to the disk, [Root.Run] runs a command in it, and
-// [Root.Close] removes it. The command sees what it would see in docker:
+// [Root.Close] removes it. Each command finds the root as it was staged, and sees
+// what it would see in docker:
 //
 //   - the tree as /, with /proc, /dev, /sys and the files of /etc that engines
 //     write, and nothing else of the host's files

@@ -75,7 +75,7 @@ func stage(t *testing.T, entries ...*rootfs.Entry) *sandbox.Root {
 	}
 	tree := &rootfs.Tree{}
 	list := append([]*rootfs.Entry{rootfs.File("/bin/busybox", 0o755, data)}, entries...)
-	for _, applet := range strings.Fields("sh cat cut id ls grep mkdir sleep setsid chmod env pwd touch tty readlink") {
+	for _, applet := range strings.Fields("sh cat cut id ls grep mkdir sleep setsid chmod env pwd touch tty readlink rm stat") {
 		list = append(list, rootfs.Symlink(path.Join("/bin", applet), "busybox"))
 	}
 	for _, e := range list {
@@ -334,6 +334,75 @@ func TestNothingIsLeftOnDisk(t *testing.T) {
 	}
 	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// A command finds what was staged, whatever one before it has done, with overlayfs
+// or without; and of a file with two names, both.
+func TestCommandsDoNotSeeEachOther(t *testing.T) {
+	first, second := twoNames(t)
+	for name, prepare := range map[string]func(*sandbox.Root){
+		"overlayfs": func(*sandbox.Root) {}, "the root itself": (*sandbox.Root).WithoutOverlay,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := stage(t, first, second)
+			prepare(r)
+			const look = "ls -d /x /bin/id /links/first /links/second; stat -c '%a %u %n' / /links/*"
+			before, _ := run(t, r, shell(look))
+			run(t, r, shell("touch /x; rm /bin/id; mkdir /links/third"))
+			if after, _ := run(t, r, shell(look)); after != before || strings.Contains(after, "\n/x\n") {
+				t.Errorf("got:\n%s\nand then:\n%s", before, after)
+			}
+			if want := fmt.Sprintf("755 0 /\n640 %d /links/first\n640 %[1]d /links/second", os.Getuid()); os.Getenv(withRanges) != "" && !strings.Contains(before, want) {
+				t.Errorf("got:\n%s\nwant:\n%s", before, want)
+			}
+		})
+	}
+}
+
+// twoNames returns a file of this user that has two names.
+func twoNames(t *testing.T) (first, second *rootfs.Entry) {
+	t.Helper()
+	dir := t.TempDir()
+	err := errors.Join(os.Mkdir(filepath.Join(dir, "links"), 0o755), os.WriteFile(filepath.Join(dir, "links/first"), []byte("x"), 0o640),
+		os.Link(filepath.Join(dir, "links/first"), filepath.Join(dir, "links/second")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := rootfs.OpenHost(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := &rootfs.Tree{}
+	for _, name := range []string{"/links/first", "/links/second"} {
+		if err := tree.AddHost(host, name, rootfs.Reason{Kind: "added"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tree.Entry("/links/first"), tree.Entry("/links/second")
+}
+
+// How the folder for temporary files is mounted does not matter to programs.
+func TestTemporaryFilesMayForbidPrograms(t *testing.T) {
+	need(t, "root", os.Geteuid() == 0)
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }()
+	t.Setenv("TMPDIR", dir)
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := stage(t, rootfs.File(privileges, 0o755|fs.ModeSetuid, self))
+	c := sandbox.Command{Args: []string{privileges}, User: "65532"}
+	if got, _ := run(t, r, c); !strings.HasPrefix(got, "euid 0\n") {
+		t.Errorf("got:\n%s", got)
+	}
+	r.WithoutOverlay()
+	if _, err := r.Run(t.Context(), c); err == nil || err.Error() != dir+" is mounted noexec: name another folder in TMPDIR" {
+		t.Errorf("without overlayfs: got %v", err)
 	}
 }
 
