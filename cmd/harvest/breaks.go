@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,11 +38,11 @@ type faultValue plan.Fault
 // Set reads the value.
 func (v *faultValue) Set(text string) error {
 	f, err := plan.ParseFault(text)
-	if err != nil {
-		return err.(*plan.FaultError).Reason()
+	if fault := (*plan.FaultError)(nil); errors.As(err, &fault) {
+		return fault.Reason()
 	}
 	*v = faultValue(f)
-	return nil
+	return err
 }
 
 // String writes the value.
@@ -110,7 +111,7 @@ func newBrokenSummary(d *plan.Damage, user string) *brokenSummary {
 	case plan.NoLibrary:
 		b.Message = fmt.Sprintf("%s: error while loading shared libraries: %s: cannot open shared object file: No such file or directory", d.Program, d.Name)
 		if d.Musl {
-			b.Message = fmt.Sprintf("Error loading shared library %s: No such file or directory (needed by %s)", d.Name, d.Program)
+			b.Message = fmt.Sprintf("Error loading shared library %s: No such file or directory (needed by %s)", d.Name, d.By)
 		}
 	case plan.NoTmp:
 		b.Message = "/tmp/x: No such file or directory"

@@ -124,7 +124,7 @@ func (w *wrecker) library(inside *elfdeps.Closure, n int) error {
 	var names []string
 	for i, program := range inside.Programs {
 		for p := range program.All() {
-			for need := range libraries(p) {
+			for by, need := range libraries(p) {
 				if !slices.Contains(names, need.Name) {
 					names = append(names, need.Name)
 				}
@@ -135,7 +135,7 @@ func (w *wrecker) library(inside *elfdeps.Closure, n int) error {
 					w.damage.Name = need.Name
 				}
 				if i < n && len(w.targets) == 0 {
-					w.damage.Program, w.damage.Musl = p.Name, p.Loader != nil && p.Loader.Musl
+					w.damage.Program, w.damage.By, w.damage.Musl = p.Name, by.Path, p.Loader != nil && p.Loader.Musl
 				}
 				if err := w.withLinks(need.Object.Path); err != nil {
 					return err
@@ -153,14 +153,16 @@ func (w *wrecker) library(inside *elfdeps.Closure, n int) error {
 }
 
 // libraries returns the needs of a program that lead to libraries, the loader not
-// among them.
-func libraries(p *elfdeps.Program) iter.Seq[elfdeps.Need] {
-	return func(yield func(elfdeps.Need) bool) {
-		for need := range p.Needs() {
-			switch {
-			case need.Object == nil, need.Interp(), need.Starts(), p.Loader != nil && need.Object.Path == p.Loader.Path:
-			case !yield(need):
-				return
+// among them, each with whose need it is.
+func libraries(p *elfdeps.Program) iter.Seq2[*elfdeps.Object, elfdeps.Need] {
+	return func(yield func(*elfdeps.Object, elfdeps.Need) bool) {
+		for _, by := range p.Objects {
+			for _, need := range by.Needs {
+				switch {
+				case need.Object == nil, need.Interp(), need.Starts(), p.Loader != nil && need.Object.Path == p.Loader.Path:
+				case !yield(by, need):
+					return
+				}
 			}
 		}
 	}

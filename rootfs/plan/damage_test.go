@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -58,6 +59,20 @@ func TestFaultsChangeWhatTheyAreAbout(t *testing.T) {
 				t.Errorf("sound is\n%s", sound)
 			}
 		})
+	}
+}
+
+// Who needs the library is said by its path: musl's message names that.
+func TestDamageKnowsWhoNeedsTheLibrary(t *testing.T) {
+	host := onDisk(t, `
+		/bin/app       elf interp=/lib/ld-musl-x86_64.so.1 needed=liba.so,libc.so
+		/lib/liba.so   elf soname=liba.so needed=libb.so
+		/lib/libb.so   elf soname=libb.so
+		/lib/ld-musl-x86_64.so.1  elf soname=libc.so musl=x86_64
+	`)
+	d := makePlan(t, host, "--bin /bin/app --break lib:libb").Damage
+	if got := fmt.Sprint(d.Program, " ", d.By, " ", d.Name, " ", d.Musl); got != "/bin/app /lib/liba.so libb.so true" {
+		t.Errorf("got %s", got)
 	}
 }
 

@@ -87,6 +87,7 @@ type Damage struct {
 	Fault   Fault
 	Program string   // path in the image of the first program that notices
 	Name    string   // of the library that it lacks, as it asks for it, "" for another fault
+	By      string   // path of the program or library that needs that
 	Musl    bool     // musl's loader starts it
 	Paths   []string // what is missing or changed, nil after [OtherRoot], which moves everything
 }

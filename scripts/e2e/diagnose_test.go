@@ -62,24 +62,66 @@ func TestBrokenVariantsSayWhatIsDocumented(t *testing.T) {
 
 func (row brokenRow) try(t *testing.T, runner string) {
 	w := newWork(t)
-	var built struct {
-		Tags   []string
-		Broken struct{ Message string }
-	}
-	out := w.run("harvest", "--bin", "/bin/bash", "--add", w.fresh, "-t", w.image, "--break", row.fault, "--json")
-	if err := json.Unmarshal([]byte(out), &built); err != nil {
-		t.Fatal(err)
-	}
+	promised := row.build(w, "--bin", "/bin/bash")
 	file := w.name + row.suffix + ".tar"
-	equal(t, "name", strings.Join(built.Tags, " "), w.image+row.suffix)
 	said := row.start(w, runner, file)
 	contains(t, runner+" run", said, row.says[runner])
-	if runner == "docker" && !strings.Contains(row.says[runner], built.Broken.Message) {
-		t.Errorf("a build promises %q", built.Broken.Message)
+	if runner == "docker" && !strings.Contains(row.says[runner], promised) {
+		t.Errorf("a build promises %q", promised)
 	}
 	want := plantedCauses[row.fault]
 	equal(t, "diagnose - "+file+" <<"+said, causesIn(w, said, file), want)
 	equal(t, "diagnose of the documented message", causesIn(w, row.says[runner], file), want)
+}
+
+// build writes the broken variant, and returns what it promises to say.
+func (row brokenRow) build(w *work, args ...string) string {
+	w.t.Helper()
+	var built struct {
+		Tags   []string
+		Broken struct{ Message string }
+	}
+	out := w.run("harvest", append(args, "--add", w.fresh, "-t", w.image, "--break", row.fault, "--json")...)
+	if err := json.Unmarshal([]byte(out), &built); err != nil {
+		w.t.Fatal(err)
+	}
+	equal(w.t, "name", strings.Join(built.Tags, " "), w.image+row.suffix)
+	return built.Broken.Message
+}
+
+// What a build promises is true of other programs, too: scripts, those of musl,
+// static ones, in other layouts and layers.
+func TestBrokenVariantsSayWhatIsPromised(t *testing.T) {
+	need(t, "docker", "curl", "busybox", "musl-gcc")
+	for _, test := range []struct{ fault, suffix, args, cause string }{
+		{"loader", "-no-loader", "--bin ldd", "no-loader"},
+		{"root-dir", "-wrong-root-dir", "--bin ldd", "no-file"},
+		{"lib:libz.so.1", "-no-libz.so.1", "--bin curl --layers libs --compress gzip", "no-library"},
+		{"loader", "-no-loader", "--bin curl --layout flat", "no-loader"},
+		{"exec-bit", "-no-exec-bit", "--bin busybox --layout flat", "not-executable"},
+		{"arch", "-wrong-arch", "--bin busybox", "other-processor"},
+		{"lib:libb", "-no-libb", "--bin app", "no-library"},
+		{"loader", "-no-loader", "--bin app", "no-loader"},
+	} {
+		t.Run(test.fault+" "+test.args, func(t *testing.T) {
+			w := newWork(t)
+			args := strings.Fields(test.args)
+			if args[1] == "app" {
+				args[1] = w.path("app")
+				w.write("b.c", "int b(void) { return 1; }")
+				w.write("a.c", "int b(void); int a(void) { return b(); }")
+				w.write("app.c", "int a(void); int main(void) { return a(); }")
+				w.shell("musl-gcc -shared -fPIC -o libb.so b.c && musl-gcc -shared -fPIC -o liba.so a.c -L. -lb -Wl,-rpath,'$ORIGIN' && " +
+					"musl-gcc -o app app.c -L. -la -Wl,-rpath,'$ORIGIN' -Wl,-rpath-link,.")
+			}
+			row := brokenRow{fault: test.fault, suffix: test.suffix}
+			promised := row.build(w, args...)
+			file := w.name + row.suffix + ".tar"
+			said := row.start(w, "docker", file)
+			contains(t, "docker run", said, promised)
+			equal(t, "diagnose of "+said, causesIn(w, said, file), test.cause)
+		})
+	}
 }
 
 // start runs a broken variant, which must not end well, and returns all that is
