@@ -68,8 +68,6 @@ func (l *lessonOptions) check(s streams, o *imageOptions, out destination) error
 		return usagef("--by-hand - and --explain both want stdout")
 	case toStdout && out.Path == stdout:
 		return usagef("--by-hand - and -o - both want stdout")
-	case l.byHand != "" && !toStdout && o.dryRun:
-		return usagef("--by-hand %s and --dry-run: one of them is enough; --by-hand - prints the script", l.byHand)
 	}
 	return nil
 }
@@ -111,17 +109,22 @@ func (o *buildOptions) teach(ctx context.Context, s streams, m making, result *s
 	if err := o.writeReport(ctx, m, result, lang); err != nil || !l.wanted() {
 		return err
 	}
+	return unlessDone(ctx, func() error { return o.tell(ctx, s, m, result, lang) })
+}
+
+// tell writes the script and the explanation that are asked for.
+func (o *buildOptions) tell(ctx context.Context, s streams, m making, result *summary, lang teach.Language) error {
+	l := &o.lesson
 	b, err := o.lessonOf(m, result.Digests.Layers)
 	if err != nil {
 		return err
 	}
 	b.Output.Next = result.next()
 	script := func(w io.Writer) error { return byHandError(teach.Script(ctx, w, b, lang)) }
-	switch l.byHand {
-	case "":
-	case stdout:
+	switch {
+	case l.byHand == stdout:
 		err = script(s.out)
-	default:
+	case l.byHand != "" && !o.dryRun:
 		err = writeFile(ctx, l.byHand, script)
 	}
 	if err != nil || !l.explain {

@@ -13,7 +13,7 @@ import (
 
 // notInFiles are the flags of a build that a file does not say: what is about one
 // run, what the user of a file and not its author decides, and the file itself.
-var notInFiles = []string{"by-hand", "dry-run", "explain", "file", "help", "json", "lang", "load", "max-unpacked", "plain-http", "push", "quiet", "version"}
+var notInFiles = []string{"dry-run", "explain", "file", "help", "json", "lang", "load", "max-unpacked", "plain-http", "push", "quiet", "version"}
 
 func TestAFileCanSayWhatFlagsCan(t *testing.T) {
 	cmd := newRootCmd(streams{})

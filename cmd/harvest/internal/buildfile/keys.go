@@ -84,6 +84,7 @@ var keys = []Key{
 	{"output.compress", "compress", Text, "how layers are compressed: none, gzip or zstd, with :LEVEL", "zstd"},
 	{"output.layers", "layers", Text, "what is a layer of its own", "libs"},
 	{"output.report", "report", Path, "a page about the image for a browser", "tools.html"},
+	{"output.by_hand", "by-hand", Path, "a script that makes the same image by hand", "tools.sh"},
 	{"output.max_size", "max-size", Text, "the most bytes that the image may hold", "120MB"},
 }
 

@@ -26,6 +26,9 @@ func Explain(w io.Writer, b *Build, l Language) error {
 	}
 	x := &explanation{Build: b, texts: t}
 	x.line("%s\n", x.say("explain.head", values{"Name": x.name()}))
+	if d := x.Plan.Damage; d != nil {
+		x.text("explain.broken", values{"Fault": d.Fault.String()})
+	}
 	x.program()
 	x.starter()
 	x.needs()

@@ -32,7 +32,7 @@ func (x *explanation) stage() {
 			shown = append(shown, e)
 		}
 	}
-	x.text("stage.text", values{"Flat": x.Flat, "Size": x.Plan.Tree.Size(), "Files": files, "Links": links, "Folders": len(folders)})
+	x.text("stage.text", values{"Flat": x.Flat, "Base": x.below() > 0, "Size": x.Plan.Tree.Size(), "Files": files, "Links": links, "Folders": len(folders)})
 	slices.SortStableFunc(shown, func(a, b *rootfs.Entry) int { return rank(a) - rank(b) })
 	shown = shown[:min(len(shown), mostRows)]
 	if len(folders) > mostFolders { // those alone that the rest goes into
