@@ -134,7 +134,32 @@ func (a absentee) flags(names []string) ([]missing, error) {
 		}
 		list = append(list, m)
 	}
-	return withoutInner(list), nil
+	list = withoutInner(list)
+	slices.Reverse(list)
+	slices.SortStableFunc(list, func(a, b missing) int { return cmp.Compare(a.rank(), b.rank()) })
+	return list, nil
+}
+
+// probed is where the C library looks for what a locale, a character set or a time
+// zone has. Programs ask for that and do without, also to say what they lack.
+var probed = []string{"/etc/localtime", "/usr/lib/locale", "/usr/share/locale", "/usr/share/zoneinfo"}
+
+// rank orders what is missing by how likely it is the cause: what was left out on
+// purpose, what a recipe would have brought, anything else, and what a C library
+// asks for by itself. Of one rank, what was asked for last is the nearest to the
+// end.
+func (m missing) rank() int {
+	flag, _, _ := strings.Cut(m.Flag, " ")
+	switch {
+	case flag == "--exclude" || flag == "--without":
+		return 0
+	case slices.ContainsFunc(probed, func(place string) bool { return m.Path == place || strings.HasPrefix(m.Path, place+"/") }),
+		strings.Contains(m.Path, "/gconv/"):
+		return 3
+	case flag == "--with":
+		return 1
+	}
+	return 2
 }
 
 // flag returns the flag and its value that ship what the host has under a name:

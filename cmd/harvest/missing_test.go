@@ -20,6 +20,7 @@ func TestMissingFilesAreToldWithTheirFlags(t *testing.T) {
 		"usr/lib/lang/a.py": "", "usr/lib/lang/b.py": "", "usr/lib/lang/c/d.py": "",
 		"usr/bin/tool": "", "opt/app/bin/helper": "", "etc/app.conf": "", "etc/shadow": "secret", "root/.toolrc": "", "tmp/x": "",
 		"usr/lib/glibc-hwcaps/x86-64-v3/lib.so": "", "etc/shared/one": "", "etc/zones/here": "", "etc/certs/all": "", "etc/shared/two": "",
+		"etc/localtime": "", "usr/share/locale/locale.alias": "",
 		"var/lib/dpkg/status": "Package: vim-runtime\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n" +
 			"Package: vim-common\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n",
 		"var/lib/dpkg/info/vim-runtime.list": "/.\n/usr\n/usr/share\n/usr/share/vim\n/usr/share/vim/vim90\n/usr/share/vim/vim90/defaults.vim\n",
@@ -37,9 +38,12 @@ func TestMissingFilesAreToldWithTheirFlags(t *testing.T) {
 		{"/usr/share/vim/vimrc", "missing /usr/share/vim/vimrc: --add /usr/share/vim/vimrc (package vim-common)"},
 		{"/usr/lib/lang/a.py /usr/lib/lang/b.py /usr/lib/lang/c/d.py", "missing /usr/lib/lang/a.py: --add /usr/lib/lang"},
 		{"/usr/lib/lang/a.py", "missing /usr/lib/lang/a.py: --add /usr/lib/lang/a.py"},
-		{"/usr/bin/tool /opt/app/bin/helper", "missing /usr/bin/tool: --bin /usr/bin/tool\nmissing /opt/app/bin/helper: --bin /opt/app/bin/helper"},
+		{"/usr/bin/tool /opt/app/bin/helper", "missing /opt/app/bin/helper: --bin /opt/app/bin/helper\nmissing /usr/bin/tool: --bin /usr/bin/tool"},
 		{"/etc/app.conf", "missing /etc/app.conf: --add /etc/app.conf"},
-		{"/etc/zones/here /etc/certs/all", "missing /etc/zones/here: --with zones\nmissing /etc/certs/all: --without certs leaves it out"},
+		{"/etc/zones/here /etc/certs/all", "missing /etc/certs/all: --without certs leaves it out\nmissing /etc/zones/here: --with zones"},
+		{"/usr/share/locale/locale.alias /etc/zones/here /usr/bin/tool /etc/app.conf /etc/localtime", "missing /etc/zones/here: --with zones\n" +
+			"missing /etc/app.conf: --add /etc/app.conf\nmissing /usr/bin/tool: --bin /usr/bin/tool\n" +
+			"missing /etc/localtime: --add /etc/localtime\nmissing /usr/share/locale/locale.alias: --add /usr/share/locale/locale.alias"},
 		{"/none /etc/none", ""},                        // the host has neither
 		{"/lib/there.so", ""},                          // the image has it
 		{"/etc/shadow /root/.toolrc", ""},              // nobody's business

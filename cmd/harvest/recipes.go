@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -78,14 +79,37 @@ func (s *selection) absentee(host *rootfs.Host, p *plan.Plan) absentee {
 	a := absentee{host: host, tree: p.Root, excluded: p.Excluded, without: s.without}
 	if book, err := s.book(); err == nil {
 		folders := []string{"/lib/*", "/lib", "/lib64", "/usr/lib/*", "/usr/lib", "/usr/lib64"}
+		facts := factsOf(p)
 		a.recipe = func(name string) string {
-			if r := book.Bringing(name, folders); r != nil {
+			if r := book.Bringing(name, folders, facts...); r != nil && !hasBrought(p, r.Name) {
 				return r.Name
 			}
 			return ""
 		}
 	}
 	return a
+}
+
+// factsOf returns which programs and libraries a plan has.
+func factsOf(p *plan.Plan) []recipe.Fact {
+	var facts []recipe.Fact
+	for e := range p.Tree.All() {
+		if e.Mode.IsRegular() && len(e.Why) > 0 {
+			switch e.Why[0].Kind {
+			case "program", "interpreter":
+				facts = append(facts, recipe.Fact{Kind: recipe.Program, Name: e.Path, In: e.Path})
+			case "library":
+				facts = append(facts, recipe.Fact{Kind: recipe.Soname, Name: path.Base(e.Path), In: e.Path})
+			}
+		}
+	}
+	return facts
+}
+
+// hasBrought reports whether a recipe has had its say in a plan: what is missing
+// still, it does not bring.
+func hasBrought(p *plan.Plan, name string) bool {
+	return slices.ContainsFunc(p.Decisions, func(d plan.Decision) bool { return d.Added && d.Recipe == name })
 }
 
 // completeRecipes completes a flag to names of recipes and some more.

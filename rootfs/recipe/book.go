@@ -171,17 +171,32 @@ func (b *Book) Covers(name string, libraries []string) bool {
 	return false
 }
 
-// Bringing returns the first recipe that adds a path or a folder above it, nil if
-// none does. {lib} stands for each of the given folders, which may be patterns.
-func (b *Book) Bringing(name string, libraries []string) *Recipe {
+// Bringing returns the first recipe that adds a path or a folder above it, or that
+// adds what lies in a folder which it has programs name; nil if none does. {lib}
+// stands for each of the given folders, which may be patterns, {prefix} and {name}
+// for those of the facts that are strong evidence for the recipe.
+func (b *Book) Bringing(name string, libraries []string, facts ...Fact) *Recipe {
 	for _, r := range b.Recipes {
-		for _, add := range r.Add {
-			for _, pattern := range Expand(add, Fact{}, libraries) {
-				if Match(pattern, name) {
-					return r
-				}
+		ignored := slices.ContainsFunc(r.Ignore, func(folder string) bool { return Match(folder, name) })
+		for _, pattern := range r.adds(libraries, facts) {
+			if Match(pattern, name) || ignored && strings.HasPrefix(pattern, name+"/") {
+				return r
 			}
 		}
 	}
 	return nil
+}
+
+// adds returns what a recipe adds, as patterns.
+func (r *Recipe) adds(libraries []string, facts []Fact) []string {
+	var patterns []string
+	for _, add := range r.Add {
+		patterns = append(patterns, Expand(add, Fact{}, libraries)...)
+		for _, f := range facts {
+			if strings.Contains(add, "{prefix}") && r.IsFor(f) {
+				patterns = append(patterns, Expand(add, f, libraries)...)
+			}
+		}
+	}
+	return patterns
 }

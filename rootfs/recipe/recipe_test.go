@@ -153,3 +153,35 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Who brings a path is told for patterns of a program too, and for the folder that
+// programs name, in which a recipe adds but a part.
+func TestBringing(t *testing.T) {
+	book, err := recipe.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	python := recipe.Fact{Kind: recipe.Program, Name: "/usr/bin/python3.11", In: "/usr/bin/python3.11"}
+	bash := recipe.Fact{Kind: recipe.Program, Name: "/usr/bin/bash", In: "/usr/bin/bash"}
+	for _, test := range []struct {
+		name  string
+		facts []recipe.Fact
+		want  string
+	}{
+		{"/usr/lib/python3.11/os.py", []recipe.Fact{bash, python}, "python"},
+		{"/usr/lib/python3.11/os.py", nil, ""},
+		{"/usr/lib/bash/sleep", []recipe.Fact{bash, python}, ""},
+		{"/usr/share/terminfo", nil, "terminfo"},
+		{"/usr/share/terminfo/x/xterm", nil, "terminfo"},
+		{"/usr/share", nil, ""},
+		{"/etc/none", nil, ""},
+	} {
+		got := ""
+		if r := book.Bringing(test.name, nil, test.facts...); r != nil {
+			got = r.Name
+		}
+		if got != test.want {
+			t.Errorf("%s of %v: got %q, want %q", test.name, test.facts, got, test.want)
+		}
+	}
+}
