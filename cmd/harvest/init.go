@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -55,15 +56,16 @@ file that is there already is not written over without --force.`,
 			return initRun(cmd.Context(), s, cmd.Flags(), output)
 		},
 	}
-	for _, k := range buildfile.Keys() {
-		if k.Form != buildfile.Output {
-			cmd.Flags().AddFlag(build.Flags().Lookup(k.Flag))
+	cmd.Flags().SortFlags = false
+	build.Flags().VisitAll(func(f *pflag.Flag) { // in its order, in which groups are whole
+		if slices.ContainsFunc(buildfile.Keys(), func(k buildfile.Key) bool { return k.Flag == f.Name && k.Form != buildfile.Output }) {
+			cmd.Flags().AddFlag(f)
 		}
-	}
+	})
 	addFileFlag(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "harvest.yaml", "`FILE`: what to write, - for stdout (default harvest.yaml)")
 	cmd.Flags().BoolVar(&force, "force", false, "write over a file that is there")
-	group(cmd.Flags(), "Where it goes")
+	group(cmd.Flags(), "Output")
 	return cmd
 }
 
