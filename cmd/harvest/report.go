@@ -96,7 +96,7 @@ func (o *buildOptions) reportSource(m making, result *summary) (*report.Source, 
 // scriptFor returns a script that makes the image by hand, "" if none does.
 func (o *buildOptions) scriptFor(ctx context.Context, m making, result *summary, layers []report.Layer, lang teach.Language) (string, error) {
 	if len(layers) == 0 || teach.Check(m.img, result.Base != "") != nil {
-		return "", nil
+		return "", nil //nolint:nilerr // a page without it
 	}
 	blobs := make([]pack.Blob, len(layers))
 	for i, l := range layers {

@@ -1,6 +1,10 @@
 package report
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // Measures of a graph, in pixels. Labels are set in a monospaced font of 12 pixels.
 const (
@@ -18,7 +22,7 @@ const (
 // tree cross. A node stands at the middle of what it brought in, and subtrees are
 // as close to each other as their layers permit (Reingold and Tilford, Tidier
 // Drawings of Trees, 1981). In a large graph, whose middle would be out of sight, it
-// stands beside the first.
+// stands beside the first, and what brought little in comes first.
 func (g *graph) layOut() {
 	children := make(map[*node][]*node)
 	var roots []*node
@@ -29,6 +33,15 @@ func (g *graph) layOut() {
 			roots = append(roots, n)
 		} else {
 			children[n.Brought.From] = append(children[n.Brought.From], n)
+		}
+	}
+	if len(g.Nodes) > largeNodes {
+		weight := make(map[*node]int)
+		for _, r := range roots {
+			weighSubtree(r, children, weight)
+		}
+		for _, kids := range children {
+			slices.SortStableFunc(kids, func(a, b *node) int { return cmp.Compare(weight[a], weight[b]) })
 		}
 	}
 	var below []int // for each layer, the first height that is free
@@ -46,6 +59,16 @@ func (g *graph) layOut() {
 	for _, e := range g.Edges {
 		e.Curve = curve(e.From, e.To)
 	}
+}
+
+// weighSubtree counts what each node brought in, and what that did.
+func weighSubtree(n *node, children map[*node][]*node, weight map[*node]int) int {
+	sum := 1
+	for _, kid := range children[n] {
+		sum += weighSubtree(kid, children, weight)
+	}
+	weight[n] = sum
+	return sum
 }
 
 // columns gives all nodes of a layer one width, and the layers their places.

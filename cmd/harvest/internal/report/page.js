@@ -33,7 +33,7 @@
   for (const button of all("button.copy")) {
     const word = button.firstChild;
     button.addEventListener("click", () => {
-      copyText(button.dataset.copy).then(
+      copyText(button.dataset.copy ?? by(button.dataset.copyOf).textContent).then(
         () => { word.data = "Copied"; },
         () => { word.data = "Not copied"; },
       ).then(() => setTimeout(() => { word.data = "Copy"; }, 1500));
@@ -192,6 +192,14 @@
       show();
     });
     for (const radio of all("input[name=view]")) radio.addEventListener("change", search);
+  }
+
+  // In a hand, where rows are drawn as cards, tables stay tables for those who listen.
+  if (matchMedia("(max-width: 640px)").matches) {
+    const roles = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+    for (const e of all("table, thead, tbody, tr, td, th")) {
+      e.setAttribute("role", roles[e.tagName] ?? (e.scope === "row" ? "rowheader" : "columnheader"));
+    }
   }
 
   // On paper, all is unfolded.
