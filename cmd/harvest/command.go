@@ -48,7 +48,7 @@ const (
 	exitTooBig     = 5 // over --max-size
 
 	exitTimeout = 124 // of run, as of timeout(1): the command took too long
-	exitNotRun  = 125 // of run, as of docker run: it is harvest that has failed
+	exitNotRun  = 125 // of run and trace, as of docker run: it is harvest that has failed
 )
 
 // run executes one command line and returns its exit code.
@@ -73,7 +73,8 @@ func run(ctx context.Context, s streams, args []string) int {
 		err = errors.New("interrupted")
 	}
 	complain(s.err, verb, err)
-	if verb.Name() == runVerb {
+	switch verb.Name() {
+	case runVerb, traceVerb:
 		return runExitCode(err)
 	}
 	return exitCode(err)

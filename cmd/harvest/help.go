@@ -32,6 +32,15 @@ var runExitCodes = []helpLine{
 	{"any other", "the command's own, 128+N if signal N has ended it"},
 }
 
+// traceExitCodes are those of trace.
+var traceExitCodes = []helpLine{
+	{"0", "the command has succeeded, or --timeout has ended it"},
+	{"125", "harvest could not trace it, or not write the file"},
+	{"126", "the command is there, and cannot be executed"},
+	{"127", "there is no such command"},
+	{"any other", "the command's own, 128+N if signal N has ended it; with --trace-log, the one that the log has"},
+}
+
 // diagnoseExitCodes are those of diagnose.
 var diagnoseExitCodes = []helpLine{
 	{"0", "a cause was found or, without an image, causes were listed"},
@@ -44,6 +53,8 @@ func exitCodesOf(verb *cobra.Command) []helpLine {
 	switch verb.Name() {
 	case runVerb:
 		return runExitCodes
+	case traceVerb:
+		return traceExitCodes
 	case diagnoseVerb:
 		return diagnoseExitCodes
 	}

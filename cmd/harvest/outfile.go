@@ -42,6 +42,20 @@ func writeFile(ctx context.Context, name string, write func(io.Writer) error) er
 	return err
 }
 
+// mayWrite says why no file can be written that is not there yet, before somebody
+// spends time on what goes into it.
+func mayWrite(name string) error {
+	real := destinationOf(name)
+	if _, err := os.Stat(real); !errors.Is(err, fs.ErrNotExist) {
+		return writing(name, err)
+	}
+	f, err := createBeside(real, nil)
+	if err != nil {
+		return writing(name, err)
+	}
+	return writing(name, errors.Join(f.Close(), os.Remove(f.Name())))
+}
+
 // fill writes and closes the file that is to be called name.
 func fill(ctx context.Context, f *os.File, name string, write func(io.Writer) error) error {
 	defer f.Close() // for returns before the one below, whose error counts

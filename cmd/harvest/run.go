@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path"
 	"slices"
@@ -31,8 +33,11 @@ type runOptions struct {
 	args     []string
 }
 
-// runVerb is the verb whose exit codes are those of what it runs.
-const runVerb = "run"
+// The verbs whose exit codes are those of what they run.
+const (
+	runVerb   = "run"
+	traceVerb = "trace"
+)
 
 // The values of --network.
 const (
@@ -132,10 +137,28 @@ type statusError struct{ status int }
 
 func (e *statusError) Error() string { return fmt.Sprintf("exit status %d", e.status) }
 
-// runExitCode is that of run where there is no command's.
+// A startError is why a command was not started that is of this machine.
+type startError struct{ err error }
+
+func (e *startError) Error() string { return e.err.Error() }
+func (e *startError) Unwrap() error { return e.err }
+
+// status is that of a shell.
+func (e *startError) status() int {
+	if errors.Is(e.err, exec.ErrNotFound) || errors.Is(e.err, fs.ErrNotExist) {
+		return sandbox.NotFound
+	}
+	return sandbox.NotExecutable
+}
+
+// runExitCode is that of run and of trace where there is no command's.
 func runExitCode(err error) int {
-	if errors.Is(err, errTooLong) {
+	var start *startError
+	switch {
+	case errors.Is(err, errTooLong):
 		return exitTimeout
+	case errors.As(err, &start):
+		return start.status()
 	}
 	return exitNotRun
 }

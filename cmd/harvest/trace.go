@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -38,7 +39,7 @@ type traceOptions struct {
 func newTraceCmd(s streams) *cobra.Command {
 	o := &traceOptions{}
 	cmd := &cobra.Command{
-		Use:   "trace [flags] -- COMMAND [ARG]...",
+		Use:   traceVerb + " [flags] -- COMMAND [ARG]...",
 		Short: "Run a command, and write a harvest.yaml of what it uses",
 		Long: `trace runs a command and follows it and every process that comes of it with
 ptrace(2). What they execute, open and look at becomes a harvest.yaml that is
@@ -106,6 +107,11 @@ func (o *traceOptions) check() error {
 func traceRun(ctx context.Context, s streams, o *traceOptions) error {
 	if err := unlessThere(o.output, o.force); err != nil {
 		return err
+	}
+	if o.output != stdout {
+		if err := mayWrite(o.output); err != nil {
+			return err
+		}
 	}
 	host, err := rootfs.OpenHost(o.root)
 	if err != nil {
@@ -178,11 +184,24 @@ func (o *traceOptions) run(ctx context.Context, s streams) (*trace.Log, error) {
 		log.ExitCode, log.Signal = 0, 0 // it was asked for
 		return log, nil
 	}
+	return log, asStartError(err)
+}
+
+// asStartError returns an error as a *startError if it is one of execve(2), or of
+// looking for the program.
+func asStartError(err error) error {
+	if errors.Is(err, trace.ErrNotPermitted) {
+		return err
+	}
 	var notFound *exec.Error
 	if errors.As(err, &notFound) {
-		return log, fmt.Errorf("%s: %w", notFound.Name, notFound.Err)
+		return &startError{fmt.Errorf("%s: %w", notFound.Name, notFound.Err)}
 	}
-	return log, err
+	var failed *fs.PathError
+	if errors.As(err, &failed) && failed.Op == "fork/exec" && !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.ENOMEM) {
+		return &startError{fmt.Errorf("%s: %w", failed.Path, failed.Err)}
+	}
+	return err
 }
 
 // passed are the signals that the command gets.
