@@ -23,11 +23,11 @@ type step struct {
 func (s *Source) steps() []step {
 	var steps []step
 	for i, l := range s.Layers {
-		which := "layer"
+		which := "the layer"
 		if len(s.Layers) > 1 {
 			which = fmt.Sprintf("layer %d", i+1)
 		}
-		tar := step{Of: "the tar of the " + which, Gives: "diff_id", Sum: l.DiffID, Next: "which the config lists in rootfs.diff_ids"}
+		tar := step{Of: "the tar of " + which, Gives: "diff_id", Sum: l.DiffID, Next: "which the config lists in rootfs.diff_ids"}
 		compression := ""
 		if _, c, ok := strings.Cut(l.MediaType, "+"); ok {
 			compression = c
@@ -44,7 +44,7 @@ func (s *Source) steps() []step {
 			tar.Shell = read + " | " + compression + " -d | sha256sum"
 		}
 		steps = append(steps, tar, step{
-			Of: "the " + which + " as it is sent, a " + compression + " of the tar", Gives: "digest of the " + which, Sum: l.Digest, Size: l.Size,
+			Of: which + " as it is sent, a " + compression + " of the tar", Gives: "digest of " + which, Sum: l.Digest, Size: l.Size,
 			Next: "which the manifest lists in layers", Shell: s.shell(i, l.Digest),
 		})
 	}

@@ -302,6 +302,9 @@ func TestAChainOfDigests(t *testing.T) {
 	} {
 		s.Place = tt.place
 		var got []string
+		if of := s.steps()[0].Of; of != "the tar of layer 1" {
+			t.Errorf("the chain begins with %s", of)
+		}
 		for _, step := range s.steps() {
 			got = append(got, step.Shell)
 		}
