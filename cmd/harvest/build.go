@@ -189,7 +189,7 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 		return err
 	}
 	if result.Checks, err = o.checks.run(ctx, o.absentee(host, p), img.Config.ImageConfig, epoch); err != nil {
-		return err
+		return errors.Join(err, o.reportFailed(s, result.Checks))
 	}
 	if !o.dryRun {
 		stage := func(dir string) error { return p.Root.Stage(ctx, dir, epoch) }
@@ -205,6 +205,17 @@ func buildRun(ctx context.Context, s streams, o *buildOptions) error {
 	}
 	result.Elapsed = time.Since(start)
 	return o.report(s, result)
+}
+
+// reportFailed prints what came of checks as JSON, if that is asked for: there is
+// no image to tell of.
+func (o *buildOptions) reportFailed(s streams, checks []checkSummary) error {
+	if !o.json || checks == nil {
+		return nil
+	}
+	return writeJSON(s.out, struct {
+		Checks []checkSummary `json:"checks"`
+	}{checks})
 }
 
 // goal returns the names of the image, and where it goes, if that can be.

@@ -32,9 +32,12 @@ func (o *checkOptions) addFlags(cmd *cobra.Command) {
 
 // A checkSummary is what came of a check, for people and as JSON.
 type checkSummary struct {
-	Command string  `json:"command"`
-	Status  int     `json:"status"`
-	Seconds float64 `json:"seconds"`
+	Command string    `json:"command"`
+	Status  int       `json:"status"` // as a shell has it
+	Seconds float64   `json:"seconds"`
+	Error   string    `json:"error,omitempty"` // why it has not succeeded
+	Output  []string  `json:"output,omitempty"`
+	Missing []missing `json:"missing,omitempty"`
 }
 
 var errTooLong = errors.New("still running")
@@ -42,6 +45,7 @@ var errTooLong = errors.New("still running")
 // A checkFailedError is a check that has not succeeded.
 type checkFailedError struct {
 	Command  string
+	Status   int
 	Why      string    // "exit status 1"
 	NotFound bool      // there is no such program
 	Output   []string  // its last lines
@@ -78,8 +82,8 @@ func (o *checkOptions) commands() ([][]string, error) {
 	return list, nil
 }
 
-// run runs all checks in a root, as the config has commands run. The error is all
-// that have failed, with what they lack of the host.
+// run runs all checks in a root, as the config has commands run, and returns what
+// came of them. The error is all that have failed, with what they lack of the host.
 func (o *checkOptions) run(ctx context.Context, lacks absentee, config v1.ImageConfig, latest time.Time) (_ []checkSummary, err error) {
 	commands, err := o.commands()
 	if err != nil || len(commands) == 0 {
@@ -97,14 +101,16 @@ func (o *checkOptions) run(ctx context.Context, lacks absentee, config v1.ImageC
 		c := sandbox.Command{Args: args, Env: config.Env, Dir: config.WorkingDir, User: config.User}
 		err := o.one(ctx, root, o.checks[i], c)
 		var check *checkFailedError
+		result := checkSummary{Command: o.checks[i], Seconds: time.Since(start).Seconds()}
 		switch {
 		case errors.As(err, &check):
 			check.Missing = lacks.ofCheck(ctx, root, c, check, traceLimit(time.Since(start), o.timeout))
+			result.Status, result.Error, result.Output, result.Missing = check.Status, check.Why, check.Output, check.Missing
 			failed = append(failed, err)
 		case err != nil:
 			return nil, fmt.Errorf("--check %s: %w", o.checks[i], err)
 		}
-		done = append(done, checkSummary{Command: o.checks[i], Seconds: time.Since(start).Seconds()})
+		done = append(done, result)
 	}
 	return done, errors.Join(failed...)
 }
@@ -120,6 +126,7 @@ func (o *checkOptions) one(ctx context.Context, root *sandbox.Root, name string,
 	switch {
 	case errors.Is(err, errTooLong):
 		why = fmt.Sprintf("%s after %s", errTooLong, o.timeout)
+		result.Status = exitTimeout
 	case err != nil:
 		return err
 	case result.Reason != "":
@@ -127,7 +134,7 @@ func (o *checkOptions) one(ctx context.Context, root *sandbox.Root, name string,
 	case result.Status == 0:
 		return nil
 	}
-	return &checkFailedError{Command: name, Why: why, Output: out.lines(), NotFound: result.Reason != "" && result.Status == sandbox.NotFound}
+	return &checkFailedError{Command: name, Status: result.Status, Why: why, Output: out.lines(), NotFound: result.Reason != "" && result.Status == sandbox.NotFound}
 }
 
 // What is shown of the output of a check that has failed.

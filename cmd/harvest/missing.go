@@ -20,9 +20,9 @@ import (
 // A missing is something of the host that a command has asked an image for in
 // vain.
 type missing struct {
-	Path    string // what it asked for
-	Flag    string // that ships it
-	Package string // that has it on the host, "" if none has
+	Path    string `json:"path"`              // what it asked for
+	Flag    string `json:"flag"`              // that ships it, or that leaves it out
+	Package string `json:"package,omitempty"` // that has it on the host, "" if none has
 }
 
 func (m missing) String() string {
