@@ -57,10 +57,13 @@ func textPaths(r io.Reader, size int64) (paths, plugins []string, err error) {
 // shells are the interpreters whose scripts [shellCommands] reads.
 var shells = []string{"sh", "dash", "bash", "ash", "ksh", "mksh"}
 
-// builtins are the commands that each of the shells has inside, for which it starts
-// no program.
-var builtins = strings.Fields(`. : [ alias bg break cd command continue echo eval exec exit export false fg getopts hash jobs kill printf pwd read
-	readonly return set shift test times trap true type ulimit umask unalias unset wait`)
+// isBuiltin reports whether each of the shells has a command inside, for which it
+// starts no program.
+func isBuiltin(name string) bool {
+	const builtins = `. : [ alias bg break cd command continue echo eval exec exit export false fg getopts hash jobs kill printf pwd read
+	readonly return set shift test times trap true type ulimit umask unalias unset wait`
+	return slices.Contains(strings.Fields(builtins), name)
+}
 
 // throughs are commands that start the one which follows.
 var throughs = []string{"exec", "command", "env", "nohup", "nice", "setsid"}
@@ -84,7 +87,7 @@ func shellCommands(script io.Reader) []string {
 		}
 		return true
 	})
-	names = slices.DeleteFunc(names, func(name string) bool { return own[name] || slices.Contains(builtins, name) })
+	names = slices.DeleteFunc(names, func(name string) bool { return own[name] || isBuiltin(name) })
 	slices.Sort(names)
 	return slices.Compact(names)
 }

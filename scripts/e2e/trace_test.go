@@ -16,7 +16,7 @@ func TestWhatATraceFoundRuns(t *testing.T) {
 		t.Skip(err)
 	}
 	w := newWork(t)
-	app, err := os.MkdirTemp("/opt", "harvest-e2e-") // what lies in /tmp is never shipped
+	app, err := os.MkdirTemp("/opt", "harvest-e2e-") //nolint:usetesting // what lies in /tmp is never shipped
 	if err != nil {
 		t.Fatal(err)
 	}
