@@ -78,10 +78,9 @@ func (s *selection) book() (*recipe.Book, error) {
 func (s *selection) absentee(host *rootfs.Host, p *plan.Plan) absentee {
 	a := absentee{host: host, tree: p.Root, excluded: p.Excluded, without: s.without}
 	if book, err := s.book(); err == nil {
-		folders := []string{"/lib/*", "/lib", "/lib64", "/usr/lib/*", "/usr/lib", "/usr/lib64"}
-		facts := factsOf(p)
+		facts := factsOf(p.Tree, func(e *rootfs.Entry) []rootfs.Reason { return e.Why })
 		a.recipe = func(name string) string {
-			if r := book.Bringing(name, folders, facts...); r != nil && !hasBrought(p, r.Name) {
+			if r := book.Bringing(name, libraryFolders, facts...); r != nil && !hasBrought(p, r.Name) {
 				return r.Name
 			}
 			return ""
@@ -90,12 +89,15 @@ func (s *selection) absentee(host *rootfs.Host, p *plan.Plan) absentee {
 	return a
 }
 
-// factsOf returns which programs and libraries a plan has.
-func factsOf(p *plan.Plan) []recipe.Fact {
+// libraryFolders are where libraries are, as patterns.
+var libraryFolders = []string{"/lib/*", "/lib", "/lib64", "/usr/lib/*", "/usr/lib", "/usr/lib64"}
+
+// factsOf returns which programs and libraries a tree has by its reasons.
+func factsOf(t *rootfs.Tree, reasons func(*rootfs.Entry) []rootfs.Reason) []recipe.Fact {
 	var facts []recipe.Fact
-	for e := range p.Tree.All() {
-		if e.Mode.IsRegular() && len(e.Why) > 0 {
-			switch e.Why[0].Kind {
+	for e := range t.All() {
+		if why := reasons(e); e.Mode.IsRegular() && len(why) > 0 {
+			switch why[0].Kind {
 			case "program", "interpreter":
 				facts = append(facts, recipe.Fact{Kind: recipe.Program, Name: e.Path, In: e.Path})
 			case "library":

@@ -14,6 +14,7 @@ import (
 
 	"github.com/harvest-oci/harvest/rootfs"
 	"github.com/harvest-oci/harvest/rootfs/plan"
+	"github.com/harvest-oci/harvest/rootfs/recipe"
 )
 
 // whyOptions is the command line of why.
@@ -41,9 +42,10 @@ others are counted, unless --all is given.
 
 With flags, it is about the image that they make. With IMAGE, whoever made it, it
 is about that image: its own programs are asked, and nothing of the host. What
-none of them loads was brought by a recipe, a flag such as --add, or a base; by
-which, an image does not say. harvest deps --why shows where a loader looked for a
-library, too.
+none of them loads was brought by a recipe, a flag such as --add, or a base. An
+image does not say by which, so the recipe that brings such is named, with what in
+the image it is for. harvest deps --why shows where a loader looked for a library,
+too.
 
 ` + imageHelp,
 		Example: `  harvest why libtinfo.so.6 --bin bash
@@ -112,13 +114,32 @@ func whyImage(ctx context.Context, s streams, o *whyOptions, name, image string)
 	if err != nil {
 		return naming(image, err)
 	}
+	book, err := o.book()
+	if err != nil {
+		return err
+	}
+	loaded := func(e *rootfs.Entry) []rootfs.Reason { return why[e.Path] }
+	facts := factsOf(t.Tree, loaded)
 	r := reasons{root: t.Tree, of: func(e *rootfs.Entry) []rootfs.Reason {
-		if len(why[e.Path]) == 0 {
-			return []rootfs.Reason{{Kind: "unexplained", Text: "no program loads it: a recipe, a flag or a base brought it"}}
+		if list := loaded(e); len(list) > 0 {
+			return list
 		}
-		return why[e.Path]
+		return []rootfs.Reason{unloaded(e.Path, book, facts)}
 	}}
 	return r.print(s.out, o, name)
+}
+
+// unloaded returns why a path may be in an image though no program loads it: the
+// recipe that brings such, with the evidence for it if the facts have that.
+func unloaded(name string, book *recipe.Book, facts []recipe.Fact) rootfs.Reason {
+	r := book.Bringing(name, libraryFolders, facts...)
+	if r == nil {
+		return rootfs.Reason{Kind: "unexplained", Text: "no program loads it: a recipe, a flag or a base brought it"}
+	}
+	if i := slices.IndexFunc(facts, r.IsFor); i >= 0 {
+		return rootfs.Reason{Kind: "recipe", From: facts[i].In, Text: r.Name + ", it seems: " + facts[i].String()}
+	}
+	return rootfs.Reason{Kind: "recipe", Text: r.Name + ", it seems"}
 }
 
 // reasons are those for all paths of a root.
