@@ -91,6 +91,12 @@ func TestSecretsOfACommandLineAreHidden(t *testing.T) {
 		{"app --password=pw --user=me", "app --password=(hidden) --user=me"},
 		{"app --api-key k --name n", "app --api-key (hidden) --name n"},
 		{"app DB_PASSWORD=pw", "app DB_PASSWORD=(hidden)"},
+		{"app DB_PASS=pw --pwd=pw --key k", "app DB_PASS=(hidden) --pwd=(hidden) --key (hidden)"},
+		{"curl --user me:pw -ume:pw --proxy-user=me:pw x", "curl --user (hidden) -u(hidden) --proxy-user=(hidden) x"},
+		{"openssl rsa -passin pass:pw -in x", "openssl rsa -passin (hidden) -in x"},
+		{"/usr/bin/mysql -u me -ppw -p db", "/usr/bin/mysql -u me -p(hidden) -p (hidden)"},
+		{"sshpass -p pw ssh x", "sshpass -p (hidden) ssh x"},
+		{"mkdir -p x -u y --user z", "mkdir -p x -u y --user z"},
 		{"python3 app.py -u", "python3 app.py -u"},
 		{"/opt/token -v", "/opt/token -v"},
 	} {

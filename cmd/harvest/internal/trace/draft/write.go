@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -211,7 +212,11 @@ func (d *Draft) shownCommand() string {
 }
 
 var (
-	secretWord = regexp.MustCompile(`(?i)(passw|secret|token|api-?_?key|credential|auth)`)
+	secretWord = regexp.MustCompile(`(?i)(pass|pwd|secret|token|api-?_?key|credential|auth|-key$|^-p$)`)
+	account    = regexp.MustCompile(`^(-u|--user|--proxy-user|-U)(=|$)`) // curl's, with a password behind a colon
+	shortForm  = regexp.MustCompile(`^-u[^:]+:[^/]`)                     // likewise, in one word
+	attached   = regexp.MustCompile(`^-p.`)                              // of what takes a password so
+	takesPass  = regexp.MustCompile(`^(mysql|mariadb|sshpass)`)
 	userInfo   = regexp.MustCompile(`(://[^/@:\s]*:)[^/@\s]+@`)
 )
 
@@ -219,29 +224,37 @@ var (
 const hidden = "(hidden)"
 
 // redact returns a command without what may be a secret in it: the value of an
-// option that is named like one, what follows such an option, the -u of curl and
-// the password in a URL.
+// option that is named like one, what follows such an option, accounts with a
+// password as curl has them, the -p of database clients and the password in a URL.
 func redact(command []string) []string {
 	words := slices.Clone(command)
-	for i, w := range words {
-		if i == 0 {
-			continue
+	for i := 1; i < len(words); i++ {
+		before := ""
+		if i > 1 {
+			before = command[i-1]
 		}
-		words[i] = userInfo.ReplaceAllString(w, "${1}"+hidden+"@")
-		name, _, hasValue := strings.Cut(w, "=")
-		if hasValue && secretWord.MatchString(name) {
-			words[i] = name + "=" + hidden
-		}
-		before := command[i-1]
-		if i > 1 && strings.HasPrefix(before, "-") && !strings.Contains(before, "=") &&
-			(secretWord.MatchString(before) || before == "-u" && strings.Contains(w, ":")) {
-			words[i] = hidden
-		}
-		if _, _, isHeader := strings.Cut(w, ": "); isHeader && secretWord.MatchString(w) {
-			words[i] = hidden
-		}
+		words[i] = redactWord(path.Base(command[0]), before, command[i])
 	}
 	return words
+}
+
+// redactWord returns a word of a program's command, which stands behind another.
+func redactWord(program, before, w string) string {
+	name, value, hasValue := strings.Cut(w, "=")
+	_, _, isHeader := strings.Cut(w, ": ")
+	switch {
+	case strings.HasPrefix(before, "-") && !strings.Contains(before, "=") && secretWord.MatchString(before) && (before != "-p" || takesPass.MatchString(program)),
+		account.MatchString(before) && strings.Contains(w, ":"),
+		isHeader && secretWord.MatchString(w):
+		return hidden
+	case hasValue && (secretWord.MatchString(name) || account.MatchString(name) && strings.Contains(value, ":")):
+		return name + "=" + hidden
+	case shortForm.MatchString(w):
+		return "-u" + hidden
+	case takesPass.MatchString(program) && attached.MatchString(w):
+		return "-p" + hidden
+	}
+	return userInfo.ReplaceAllString(w, "${1}"+hidden+"@")
 }
 
 // plain are texts that YAML takes for what they are without quotes.
