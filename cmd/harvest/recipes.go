@@ -117,7 +117,7 @@ func hasBrought(p *plan.Plan, name string) bool {
 // completeRecipes completes a flag to names of recipes and some more.
 func completeRecipes(cmd *cobra.Command, flag string, more ...string) {
 	err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		words := append(slices.Clone(more), plan.Own)
+		words := append(slices.Clone(more), plan.Own, plan.Scripts)
 		if book, err := recipe.Read(); err == nil {
 			for _, r := range book.Recipes {
 				words = append(words, cobra.CompletionWithDesc(r.Name, r.About))

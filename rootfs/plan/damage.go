@@ -26,7 +26,7 @@ func (b *builder) damage(ctx context.Context) error {
 	}
 	r := elfdeps.Resolver{FS: b.tree, LibraryPath: b.spec.ImagePath, Dlopen: b.spec.Dlopen, Path: b.imagePath()}
 	inside, err := r.Resolve(ctx, b.programs()...)
-	if err := b.bad(err); err != nil {
+	if err := b.bad(err, b.plan.brought); err != nil {
 		return fmt.Errorf("inside the image: %w", err)
 	}
 	w := &wrecker{tree: b.tree, damage: &Damage{Fault: f, Program: cmp.Or(b.plan.Main, b.plan.Programs[0])}}

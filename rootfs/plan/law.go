@@ -138,7 +138,7 @@ func hasVariants(t *rootfs.Tree) bool {
 func (b *builder) violations(ctx context.Context, v Variant, better ...*elfdeps.Program) ([]Violation, error) {
 	r := elfdeps.Resolver{FS: b.tree, LibraryPath: b.spec.ImagePath, Dlopen: b.spec.Dlopen, Hwcaps: v.Hwcaps, Path: b.imagePath()}
 	inside, err := r.Resolve(ctx, b.programs()...)
-	err = b.bad(err)
+	err = b.bad(err, b.plan.brought)
 	if len(inside.Programs) < len(v.Closure.Programs) {
 		return nil, fmt.Errorf("inside the image: %w", err)
 	}

@@ -131,8 +131,9 @@ func (v *evidence) hostPath(text string, s sight) string {
 	return below
 }
 
-// textsAmong returns those of some names that stand in a file as texts, sorted.
-func (v *evidence) textsAmong(file string, names map[string]string) ([]string, error) {
+// textsAmong returns those of some names that stand as texts in a file that also
+// has a folder as one, and not just in a PATH; sorted.
+func (v *evidence) textsAmong(file, dir string, names map[string]string) ([]string, error) {
 	const largest, longest = 1 << 26, 128
 	f, err := v.host.Open(file[1:])
 	if err != nil {
@@ -142,6 +143,9 @@ func (v *evidence) textsAmong(file string, names map[string]string) ([]string, e
 	data, err := io.ReadAll(io.LimitReader(f, largest))
 	if err != nil {
 		return nil, plain(err)
+	}
+	if !bytes.Contains(data, []byte("\x00"+dir+"\x00")) {
+		return nil, nil
 	}
 	var found []string
 	for text := range bytes.SplitSeq(data, []byte{0}) {

@@ -249,13 +249,9 @@ func (p *pantry) mates(s sight, holders []*owner.Package) error {
 	if len(mates) == 0 {
 		return nil
 	}
-	mates[dir] = dir
-	named, err := p.textsAmong(s.path, mates)
+	named, err := p.textsAmong(s.path, dir, mates)
 	if err != nil {
 		return err
-	}
-	if !slices.Contains(named, dir) { // as a text of its own, and not in a PATH
-		return nil
 	}
 	for _, name := range named {
 		file := mates[name]

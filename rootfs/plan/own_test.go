@@ -3,6 +3,7 @@ package plan_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -136,6 +137,10 @@ func TestWhatScriptsStartAndAreMadeOf(t *testing.T) {
 		/usr/lib/snakes/story.sn file 0644
 		/usr/lib/snakes/words.sn file 0644`)
 	same(t, decisions(p), "scripts 2: tale is a script of tale")
+	p = stocked(t, host, "--bin tale", plan.Recipes{Auto: true, Book: book(t, snakes, "welcome", "about: a page\nwhen: [{package: words}]\nadd: [/srv/site]\n")})
+	same(t, decisions(p), `
+		scripts 2: tale is a script of tale
+		welcome 1: tale needs the package words`)
 }
 
 func TestProgramsThatAreStartedByTheirNames(t *testing.T) {
@@ -203,4 +208,69 @@ func TestSecretsStay(t *testing.T) {
 	if got := below(listing(p), "/etc/server/private.key", "/etc/shadow"); got != "" {
 		t.Error(got)
 	}
+}
+
+// --bare is the closure, the links and folders that lead to it, the index of
+// libraries and /dev, whatever recipes there are.
+func TestBareIsThePureClosure(t *testing.T) {
+	host := onDisk(t, service)
+	p := stocked(t, host, "--bin server --bin plain --bin serverctl --bare", plan.Recipes{Auto: true})
+	files := make(map[string]bool)
+	for program := range p.Closure.All() {
+		for _, o := range program.Objects {
+			real, err := host.RealPath(o.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[real] = true
+		}
+	}
+	for e := range p.Tree.All() {
+		switch {
+		case e.Mode.IsRegular() && !files[e.Path] && e.Path != "/etc/ld.so.cache":
+			t.Errorf("%s is not of the closure", e.Path)
+		case e.Mode.IsDir() && e.Path != "/dev" && e.Path != "/" && !strings.HasPrefix(e.Path, "/etc"):
+			below := func(name string) bool { return strings.HasPrefix(name, e.Path+"/") }
+			if !slices.ContainsFunc(slices.Collect(maps.Keys(files)), below) {
+				t.Errorf("nothing of the closure is in %s", e.Path)
+			}
+		}
+		delete(files, e.Path)
+	}
+	for name := range files {
+		t.Errorf("%s is missing", name)
+	}
+	if p.Tree.Entry("/dev") == nil || len(p.Decisions) > 0 {
+		t.Errorf("no /dev, or decisions: %v", p.Decisions)
+	}
+}
+
+// A library that its program has loaded before is nothing that lacks, whatever the
+// processor is.
+func TestBroughtLibrariesOfBetterProcessors(t *testing.T) {
+	host := onDisk(t, strings.Replace(pantry, "/usr/lib/libplug.so ", "/usr/lib/glibc-hwcaps/x86-64-v3/libplug.so elf soname=libplug.so\n\t/usr/lib/libplug.so ", 1))
+	p := stocked(t, host, "--bin /opt/jvm/bin/java --bin tool --all-hwcaps", plan.Recipes{Auto: true})
+	for _, note := range p.Notes {
+		if strings.Contains(note, "better processors") {
+			t.Error(note)
+		}
+	}
+	if p.Tree.Entry("/usr/lib/glibc-hwcaps/x86-64-v3/libplug.so") == nil {
+		t.Error("the library for better processors is missing")
+	}
+}
+
+// What an image has, from wherever, needs no hint.
+func TestNoHintAtWhatIsThere(t *testing.T) {
+	host := onDisk(t, pantry)
+	p := stocked(t, host, "--bin zoned", plan.Recipes{Auto: true})
+	same(t, decisions(p), "tz?: zoned calls tzset")
+	base := stocked(t, host, "--bin sh --add /usr/share/zoneinfo", plan.Recipes{})
+	s := spec(t, "--bin zoned")
+	s.Base, s.Recipes = base.Tree, plan.Recipes{Book: book(t, "about: nothing"), Auto: true}
+	p, err := plan.Make(context.Background(), host, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, decisions(p), "")
 }

@@ -166,7 +166,7 @@ func Make(ctx context.Context, host *rootfs.Host, spec Spec) (*Plan, error) {
 	if err := b.provision(ctx); err != nil {
 		return p, err
 	}
-	if err := p.variants(ctx, host, b.spec); err != nil {
+	if err := b.variants(ctx); err != nil {
 		return p, err
 	}
 	if spec.Base != nil {

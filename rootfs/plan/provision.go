@@ -170,14 +170,17 @@ func (b *builder) loaded(name string, brought []ingredient) bool {
 }
 
 // bad returns what is wrong in an error from resolving the plan's programs, but
-// for what those that recipes brought lacked from the start.
-func (b *builder) bad(err error) error {
+// for what those that were brought, under the given paths, lacked from the start.
+func (b *builder) bad(err error, brought []string) error {
+	if err == nil {
+		return nil
+	}
 	var errs []error
 	for _, e := range split(err) {
 		var missing *elfdeps.MissingError
 		if errors.As(e, &missing) {
 			rest := slices.DeleteFunc(slices.Clone(missing.Missing), func(m elfdeps.Missing) bool {
-				return slices.Contains(b.plan.brought, m.Program) && b.loaded(m.Need.Name, nil)
+				return slices.Contains(brought, m.Program) && b.loaded(m.Need.Name, nil)
 			})
 			if len(rest) == 0 {
 				continue
@@ -246,6 +249,20 @@ func (b *builder) unpackOne(in ingredient) error {
 	return err
 }
 
+// has reports whether the image has something of what a recipe brings, be it from
+// its base.
+func (b *builder) has(name string) bool {
+	r := b.pantry.Book.Named(name)
+	for _, add := range slices.Concat(r.Add, r.Programs) {
+		for _, pattern := range recipe.Expand(add, recipe.Fact{}, b.pantry.libraries) {
+			if found, err := fs.Glob(b.tree, pattern[1:]); err == nil && len(found) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // conclude says what each decision came to.
 func (b *builder) conclude() {
 	if b.pantry == nil {
@@ -266,5 +283,5 @@ func (b *builder) conclude() {
 			}
 		}
 	}
-	b.plan.Decisions = b.pantry.decisions()
+	b.plan.Decisions = slices.DeleteFunc(b.pantry.decisions(), func(d Decision) bool { return !d.Added && b.has(d.Recipe) })
 }

@@ -174,6 +174,9 @@ func (p *pantry) stock(programs []*elfdeps.Program) ([]ingredient, error) {
 		if err := p.written(seen); err != nil {
 			return nil, err
 		}
+		if err := p.recipes(); err != nil { // by what has been seen meanwhile
+			return nil, err
+		}
 	}
 	return p.programs[before:], nil
 }

@@ -71,10 +71,14 @@ const pantry = `
 	/var/lib/dpkg/info/most.list       text "/usr/share/shared\n"
 `
 
-// book returns the recipes of the package and one more.
-func book(t testing.TB, more string) *recipe.Book {
+// book returns the recipes of the package, one more, and others by their names.
+func book(t testing.TB, more string, others ...string) *recipe.Book {
 	t.Helper()
-	b, err := recipe.Read(fstest.MapFS{"more.yaml": {Data: []byte(more)}})
+	dir := fstest.MapFS{"more.yaml": {Data: []byte(more)}}
+	for i := 0; i < len(others); i += 2 {
+		dir[others[i]+".yaml"] = &fstest.MapFile{Data: []byte(others[i+1])}
+	}
+	b, err := recipe.Read(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,10 +45,12 @@ func ResolveVariants(ctx context.Context, host *rootfs.Host, spec Spec, c *elfde
 		return nil, nil
 	}
 	spec, _ = spec.located(host)
-	return variants(ctx, host, spec, c)
+	return variants(ctx, host, spec, c, func(err error) error { return err })
 }
 
-func variants(ctx context.Context, host *rootfs.Host, spec Spec, c *elfdeps.Closure) ([]Variant, error) {
+// variants is [ResolveVariants] for a spec whose programs are located. What bad
+// makes of an error is nil if it is none.
+func variants(ctx context.Context, host *rootfs.Host, spec Spec, c *elfdeps.Closure, bad func(error) error) ([]Variant, error) {
 	if !spec.AllHwcaps || len(c.Programs) == 0 {
 		return nil, nil
 	}
@@ -60,6 +62,7 @@ func variants(ctx context.Context, host *rootfs.Host, spec Spec, c *elfdeps.Clos
 		r.Hwcaps = levels[len(levels)-1-i:]
 		v, err := r.Resolve(ctx, spec.sources()...)
 		found := paths(v)
+		err = bad(err)
 		if missing := (*elfdeps.MissingError)(nil); errors.As(err, &missing) {
 			return append(list, Variant{r.Hwcaps, v}), &VariantError{r.Hwcaps[0], missing}
 		}
@@ -76,8 +79,13 @@ func variants(ctx context.Context, host *rootfs.Host, spec Spec, c *elfdeps.Clos
 
 // variants sets the plan's variants: those in which all needs are met. Better
 // processors than those get what they are given.
-func (p *Plan) variants(ctx context.Context, host *rootfs.Host, spec Spec) error {
-	list, err := variants(ctx, host, spec, p.Closure)
+func (b *builder) variants(ctx context.Context) error {
+	p := b.plan
+	brought := make([]string, len(b.brought))
+	for i, in := range b.brought {
+		brought[i] = in.path
+	}
+	list, err := variants(ctx, b.host, b.spec, p.Closure, func(err error) error { return b.bad(err, brought) })
 	if lacks := (*VariantError)(nil); errors.As(err, &lacks) {
 		list = list[:len(list)-1]
 		for line := range strings.SplitSeq(lacks.Missing.Error(), "\n") {

@@ -87,7 +87,8 @@ func (p *pantry) wrapped(s sight) {
 }
 
 // modules takes in, of the folders where a script's interpreter looks for modules,
-// what the script's package has there, and all packages that this needs.
+// what the script's package has there, and all packages that this needs. Which these
+// are is evidence, too.
 func (p *pantry) modules(s sight) error {
 	var dirs []string
 	for _, r := range p.Book.Recipes {
@@ -109,11 +110,15 @@ func (p *pantry) modules(s sight) error {
 	text := path.Base(s.path) + " is a script of " + holders[s.path][0].Name
 	d := p.decision(Scripts+" modules "+s.path, Scripts, text)
 	why := rootfs.Reason{Kind: "recipe", From: s.path, Text: Scripts + ": " + text}
+	needed := p.needs(holders[s.path], func(*owner.Package) bool { return true })
+	for _, pkg := range needed {
+		p.facts.Add(recipe.Fact{Kind: recipe.Package, Name: pkg.Name, In: s.path})
+	}
 	for _, dir := range unique(dirs) {
 		if !exists(p.host, dir) {
 			continue
 		}
-		if err := p.addListed(p.needs(holders[s.path], func(*owner.Package) bool { return true }), dir, why, d); err != nil {
+		if err := p.addListed(needed, dir, why, d); err != nil {
 			return err
 		}
 	}

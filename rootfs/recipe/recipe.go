@@ -41,7 +41,6 @@ type Recipe struct {
 	Env      map[string]string `yaml:"env"`      // variables of the image, unless they are set
 	Ignore   []string          `yaml:"ignore"`   // paths in programs that are no clue to what they need
 	Note     string            `yaml:"note"`     // what the user should know
-	Check    []string          `yaml:"check"`    // commands that show that it works
 }
 
 // A Folder is to be there, whatever the host has.
@@ -62,7 +61,7 @@ const (
 	Symbol  Kind = "symbol"  // that an object takes from another
 	Path    Kind = "path"    // among the texts of an object
 	Env     Kind = "env"     // a variable of the image
-	Package Kind = "package" // that is shipped whole
+	Package Kind = "package" // that is shipped whole, or that a script needs
 )
 
 var kinds = []Kind{Program, Soname, Dlopen, Symbol, Path, Env, Package}
@@ -136,6 +135,9 @@ func (f Fact) String() string {
 	case Env:
 		return f.Name + " is set"
 	case Package:
+		if f.In != "" {
+			return in + " needs the package " + f.Name
+		}
 		return "the package " + f.Name + " comes whole"
 	}
 	return f.Name
