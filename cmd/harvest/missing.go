@@ -23,6 +23,8 @@ type missing struct {
 	Path    string `json:"path"`              // what it asked for
 	Flag    string `json:"flag"`              // that ships it, or that leaves it out
 	Package string `json:"package,omitempty"` // that has it on the host, "" if none has
+
+	named bool // by the command, in what it printed
 }
 
 func (m missing) String() string {
@@ -44,12 +46,14 @@ type absentee struct {
 	excluded func(name string) string // the pattern by which a path was left out, "" if by none; nil if there are none
 	recipe   func(name string) string // the recipe that brings a path, "" if none does; nil if there are none
 	without  []string                 // recipes that were not wanted
+	output   []string                 // of the command that failed, its last lines
 }
 
 // ofCheck returns what a check that has failed lacks. Tracing it is a help that
 // may fail, too, and is not needed where there is nothing to run.
 func (a absentee) ofCheck(ctx context.Context, root *sandbox.Root, c sandbox.Command, failed *checkFailedError, limit time.Duration) []missing {
 	var list []missing
+	a.output = failed.Output
 	if failed.NotFound {
 		list, _ = a.ofProgram(c.Args[0])
 	} else {
@@ -125,14 +129,16 @@ func (a absentee) flags(names []string) ([]missing, error) {
 	var list []missing
 	for _, name := range names {
 		flag, what := a.flag(name, owners, names)
-		if slices.ContainsFunc(list, func(m missing) bool { return m.Flag == flag+" "+what }) {
-			continue
-		}
-		m := missing{Path: name, Flag: flag + " " + what}
+		m := missing{Path: name, Flag: flag + " " + what, named: a.isNamed(name)}
 		if o, ok := owners[name]; ok {
 			m.Package = o.Name
 		}
-		list = append(list, m)
+		switch i := slices.IndexFunc(list, func(other missing) bool { return other.Flag == m.Flag }); {
+		case i < 0:
+			list = append(list, m)
+		case m.named && !list[i].named:
+			list[i] = m
+		}
 	}
 	list = withoutInner(list)
 	slices.Reverse(list)
@@ -140,17 +146,25 @@ func (a absentee) flags(names []string) ([]missing, error) {
 	return list, nil
 }
 
-// probed is where the C library looks for what a locale, a character set or a time
-// zone has. Programs ask for that and do without, also to say what they lack.
-var probed = []string{"/etc/localtime", "/usr/lib/locale", "/usr/share/locale", "/usr/share/zoneinfo"}
+// isNamed reports whether the command has printed a path.
+func (a absentee) isNamed(name string) bool {
+	return slices.ContainsFunc(a.output, func(line string) bool { return strings.Contains(line, name) })
+}
 
-// rank orders what is missing by how likely it is the cause: what was left out on
-// purpose, what a recipe would have brought, anything else, and what a C library
+// probed is where the C library looks for what a locale, a character set, a time
+// zone or an order of addresses has. Programs ask for that and do without, also to
+// say what they lack.
+var probed = []string{"/etc/gai.conf", "/etc/host.conf", "/etc/localtime", "/usr/lib/locale", "/usr/share/locale", "/usr/share/zoneinfo"}
+
+// rank orders what is missing by how likely it is the cause: what the command
+// itself named, what was left out on purpose, what a recipe would have brought, anything else, and what a C library
 // asks for by itself. Of one rank, what was asked for last is the nearest to the
 // end.
 func (m missing) rank() int {
 	flag, _, _ := strings.Cut(m.Flag, " ")
 	switch {
+	case m.named:
+		return -1
 	case flag == "--exclude" || flag == "--without":
 		return 0
 	case slices.ContainsFunc(probed, func(place string) bool { return m.Path == place || strings.HasPrefix(m.Path, place+"/") }),

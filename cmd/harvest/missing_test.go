@@ -20,7 +20,7 @@ func TestMissingFilesAreToldWithTheirFlags(t *testing.T) {
 		"usr/lib/lang/a.py": "", "usr/lib/lang/b.py": "", "usr/lib/lang/c/d.py": "",
 		"usr/bin/tool": "", "opt/app/bin/helper": "", "etc/app.conf": "", "etc/shadow": "secret", "root/.toolrc": "", "tmp/x": "",
 		"usr/lib/glibc-hwcaps/x86-64-v3/lib.so": "", "etc/shared/one": "", "etc/zones/here": "", "etc/certs/all": "", "etc/shared/two": "",
-		"etc/localtime": "", "usr/share/locale/locale.alias": "",
+		"etc/certs/link": "", "etc/certs/printed": "", "usr/share/locale/printed": "", "etc/localtime": "", "usr/share/locale/locale.alias": "",
 		"var/lib/dpkg/status": "Package: vim-runtime\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n" +
 			"Package: vim-common\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n",
 		"var/lib/dpkg/info/vim-runtime.list": "/.\n/usr\n/usr/share\n/usr/share/vim\n/usr/share/vim/vim90\n/usr/share/vim/vim90/defaults.vim\n",
@@ -32,6 +32,7 @@ func TestMissingFilesAreToldWithTheirFlags(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	output := []string{"tool: /etc/certs/printed: none", "and no /usr/share/locale/printed"}
 	for _, test := range []struct{ asked, want string }{
 		{"/usr/share/vim/vim90/defaults.vim", "missing /usr/share/vim/vim90/defaults.vim: --add /usr/share/vim/vim90 (package vim-runtime)"},
 		{"/usr/share/vim/vim90/defaults.vim /usr/share/vim/vim90/filetype.vim", "missing /usr/share/vim/vim90/defaults.vim: --add /usr/share/vim/vim90 (package vim-runtime)"},
@@ -44,6 +45,9 @@ func TestMissingFilesAreToldWithTheirFlags(t *testing.T) {
 		{"/usr/share/locale/locale.alias /etc/zones/here /usr/bin/tool /etc/app.conf /etc/localtime", "missing /etc/zones/here: --with zones\n" +
 			"missing /etc/app.conf: --add /etc/app.conf\nmissing /usr/bin/tool: --bin /usr/bin/tool\n" +
 			"missing /etc/localtime: --add /etc/localtime\nmissing /usr/share/locale/locale.alias: --add /usr/share/locale/locale.alias"},
+		{"/etc/certs/link /etc/certs/all", "missing /etc/certs/link: --without certs leaves it out"},
+		{"/etc/certs/link /etc/certs/printed /etc/certs/all", "missing /etc/certs/printed: --without certs leaves it out"},
+		{"/etc/zones/here /usr/share/locale/printed", "missing /usr/share/locale/printed: --add /usr/share/locale/printed\nmissing /etc/zones/here: --with zones"},
 		{"/none /etc/none", ""},                        // the host has neither
 		{"/lib/there.so", ""},                          // the image has it
 		{"/etc/shadow /root/.toolrc", ""},              // nobody's business
@@ -55,9 +59,12 @@ func TestMissingFilesAreToldWithTheirFlags(t *testing.T) {
 			log.Accesses = append(log.Accesses, trace.Access{Path: name, Use: trace.Missing})
 		}
 		recipe := func(name string) string {
-			return map[string]string{"/etc/zones/here": "zones", "/etc/certs/all": "certs"}[name]
+			if strings.HasPrefix(name, "/etc/certs/") {
+				return "certs"
+			}
+			return map[string]string{"/etc/zones/here": "zones"}[name]
 		}
-		list, err := absentee{host: host, tree: tree, recipe: recipe, without: []string{"certs"}}.of(log)
+		list, err := absentee{host: host, tree: tree, recipe: recipe, without: []string{"certs"}, output: output}.of(log)
 		if got := strings.Join(missingLines(list), "\n"); err != nil || got != test.want {
 			t.Errorf("%s:\ngot:\n%s\n%v\nwant:\n%s", test.asked, got, err, test.want)
 		}
