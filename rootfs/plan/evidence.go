@@ -17,18 +17,17 @@ import (
 
 // Evidence is what objects show of what they need, without being run.
 type evidence struct {
-	host    *rootfs.Host
 	facts   recipe.Facts
 	symbols []string // of interest
 	known   map[string]bool
 	named   map[string][]*owner.Package
-	db      func() (*owner.Database, error)
+	vault
 }
 
 func newEvidence(host *rootfs.Host, book *recipe.Book) evidence {
 	return evidence{
-		host: host, symbols: slices.Concat(book.Symbols(), starters, switchers), known: make(map[string]bool),
-		db: sync.OnceValues(func() (*owner.Database, error) { return owner.Open(host) }),
+		symbols: slices.Concat(book.Symbols(), starters, switchers), known: make(map[string]bool),
+		vault: newVault(host, sync.OnceValues(func() (*owner.Database, error) { return owner.Open(host) })),
 	}
 }
 

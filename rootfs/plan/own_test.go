@@ -201,13 +201,45 @@ func TestLongEvidenceIsCutShort(t *testing.T) {
 
 // A folder that is brought as a whole can hold what must never be in an image.
 func TestSecretsStay(t *testing.T) {
-	host := onDisk(t, strings.NewReplacer(
-		`/srv/site/index `, `/etc/server/private.key text "-----BEGIN PRIVATE KEY-----" mode=0640
-		/srv/site/index `).Replace(service))
-	p := stocked(t, host, "--bin server", plan.Recipes{Auto: true})
-	if got := below(listing(p), "/etc/server/private.key", "/etc/shadow"); got != "" {
-		t.Error(got)
+	const key = `-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n`
+	secrets := strings.NewReplacer(
+		`/srv/site/index `, `/etc/server/key-for-all   text "`+key+`" mode=0644
+		/etc/server/key             text "`+key+`" mode=0640
+		/etc/server/knows-keys      text "-----BEGIN PRIVATE KEY----- is how they begin\n" mode=0644
+		/etc/server/of-no-package   text "anything" mode=0640
+		/etc/server/as-shipped      text "password = change-me\n" mode=0640
+		/etc/server/with-password   text "# mine\ndb_password = hunter2\n" mode=0640
+		/etc/server/with-address    text "db = x://me:hunter2@db/\n" mode=0640
+		/etc/server/changed         text "# password = none\nport = 1\n" mode=0640
+		/etc/server/store.jks       text "store" mode=0644
+		/etc/server/.aws/x          text "cloud" mode=0644
+		/etc/server/server.conf~    text "user old;" mode=0644
+		/etc/server/large           text "`+strings.Repeat("x", 1<<16)+`" mode=0600
+		/srv/site/index `,
+		"Section: net", `Conffiles:\n /etc/server/as-shipped f4d727f64240317f2a31c6b0e1ce17dd\n /etc/server/changed 00000000000000000000000000000000`,
+		`/etc/server/server.conf\n`, `/etc/server/server.conf\n/etc/server/as-shipped\n/etc/server/with-password\n/etc/server/with-address\n/etc/server/changed\n`,
+	).Replace(service)
+	p := stocked(t, onDisk(t, secrets), "--bin server", plan.Recipes{Auto: true})
+	same(t, below(listing(p), "/etc/server", "/etc/shadow"), `
+		/etc/server dir 0755
+		/etc/server/as-shipped file 0640
+		/etc/server/changed file 0640
+		/etc/server/knows-keys file 0644
+		/etc/server/server.conf file 0644`)
+	const want = "/etc/server/.aws, /etc/server/key, /etc/server/key-for-all and 5 more are left out: they may be secrets, or cannot be read; --add ships what it is told"
+	if !slices.Contains(p.Notes, want) {
+		t.Errorf("notes %q", p.Notes)
 	}
+	// With no package to ask, only what a private file holds can tell.
+	alone := strings.ReplaceAll(strings.ReplaceAll(secrets, "/var/lib/dpkg", "/var/lib/none"), `/usr/lib/mods\x00`, `/usr/lib/mods\x00/etc/server/x\x00/etc/server\x00`)
+	p = stocked(t, onDisk(t, alone), "--bin server", plan.Recipes{Auto: true})
+	same(t, below(listing(p), "/etc/server"), `
+		/etc/server dir 0755
+		/etc/server/changed file 0640
+		/etc/server/knows-keys file 0644
+		/etc/server/large file 0600
+		/etc/server/of-no-package file 0640
+		/etc/server/server.conf file 0644`)
 }
 
 // --bare is the closure, the links and folders that lead to it, the index of

@@ -75,7 +75,7 @@ type parcel struct {
 	files    []string // and folders
 	links    []string // that lead nowhere
 	missing  []string
-	secrets  []string // private keys, and what whoever runs this may not read
+	secrets  []string // and what whoever runs this may not read
 	leftOut  int
 }
 
@@ -84,6 +84,7 @@ type counter struct {
 	host     *rootfs.Host
 	db       *owner.Database
 	excluded *exclusion
+	secrets  vault
 }
 
 // parcels returns the packages that the spec names, of which it has some. The
@@ -97,7 +98,7 @@ func (s Spec) parcels(host *rootfs.Host, excluded *exclusion) ([]*parcel, error)
 	if err != nil {
 		return nil, err
 	}
-	c := &counter{host, db, excluded}
+	c := &counter{host, db, excluded, newVault(host, func() (*owner.Database, error) { return db, nil })}
 	var list []*parcel
 	var errs []error
 	for _, name := range unique(s.PackageOf) {
@@ -259,7 +260,7 @@ func (b *builder) ship() {
 			b.note("%s: %s", p.by, several(p.missing, "is not there, though the package has it", "are not there, though the package has them"))
 		}
 		if len(p.secrets) > 0 {
-			b.note("%s: %s", p.by, several(p.secrets, "is left out: it has a private key, or cannot be read", "are left out: they have private keys, or cannot be read"))
+			b.note("%s: %s", p.by, several(p.secrets, mayBeSecret, mayBeSecrets))
 		}
 		if n := b.replaced[p.by]; n > 0 {
 			b.note("%s: %d of the paths are the base's, too, and are replaced", p.by, n)

@@ -147,7 +147,7 @@ func TestAPackageComesWholeWithoutWhatImagesSpare(t *testing.T) {
 	same(t, strings.Join(p.Notes, "\n"), `
 		/lib/tool/broken.so is left out: it needs libgone.so, which is not here
 		--pkg tool: /usr/share/tool/lost is not there, though the package has it
-		--pkg tool: /etc/tool/key.pem is left out: it has a private key, or cannot be read`)
+		--pkg tool: /etc/tool/key.pem is left out: it may be a secret, or cannot be read`)
 	s := p.Shipments[0]
 	same(t, fmt.Sprintf("%d %s %s %s %s %d %d", len(p.Shipments), s.By, s.Name, s.Version, s.Arch, s.Paths, s.LeftOut), "1 --pkg tool tool 5.1-1 amd64 19 6")
 	same(t, below(read(t, p.Tree, "etc/passwd"), "web", "mail"), "web:x:33:33:Web Person,,,:/var/www:/x") // its configuration names web
@@ -505,7 +505,7 @@ func TestWhatCannotBeReadOfAPackageIsNoted(t *testing.T) {
 		t.Skip("root reads everything")
 	}
 	p := makePlan(t, host, "--pkg tool")
-	if want := "--pkg tool: /usr/share/tool/conf, /etc/tool/tool.conf, /etc/tool/key.pem are left out: they have private keys, or cannot be read"; !slices.Contains(p.Notes, want) {
+	if want := "--pkg tool: /usr/share/tool/conf, /etc/tool/tool.conf, /etc/tool/key.pem are left out: they may be secrets, or cannot be read"; !slices.Contains(p.Notes, want) {
 		t.Errorf("notes %q", p.Notes)
 	}
 }

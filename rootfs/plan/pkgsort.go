@@ -62,7 +62,7 @@ func (c *counter) sortOne(p *parcel, f owner.File) error {
 	switch inPath := isCommand(f.Path); {
 	case isHosts(real):
 		p.leftOut++
-	case e.Mode.IsRegular() && isSecret(c.host, e):
+	case c.secrets.isSecret(e):
 		p.secrets = append(p.secrets, f.Path)
 	case e.Mode.IsDir():
 		p.files = append(p.files, f.Path)

@@ -228,6 +228,9 @@ func (b *builder) unpack() error {
 	}
 	b.plan.Notes = slices.DeleteFunc(b.plan.Notes, func(note string) bool { return b.pantry.settled[note] })
 	b.plan.Notes = append(b.plan.Notes, b.pantry.notes...)
+	if secrets := b.pantry.secrets; len(secrets) > 0 {
+		b.note("%s; --add ships what it is told", several(secrets, mayBeSecret, mayBeSecrets))
+	}
 	b.plan.Env = b.pantry.env
 	return nil
 }

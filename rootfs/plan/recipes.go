@@ -115,6 +115,7 @@ type pantry struct {
 	serviced map[*owner.Package]service // what packages have done when a system starts
 	settled  map[string]bool            // notes that are no longer true
 	settings []sight                    // configurations that were taken in and have not been read
+	secrets  []string                   // that were to be taken in
 }
 
 // An ingredient is a path of the host that a recipe brings.
@@ -312,10 +313,14 @@ func (p *pantry) addPath(name string, why rootfs.Reason, d *Decision, except []s
 		return nil //nolint:nilerr // what is not there cannot be brought, and nobody has asked for it
 	}
 	e, err := p.host.Entry(real)
-	if err != nil || !e.Mode.IsDir() && !e.Mode.IsRegular() || isSecret(p.host, e) || withheld(real) {
+	if err != nil || !e.Mode.IsDir() && !e.Mode.IsRegular() || withheld(real) {
 		return nil //nolint:nilerr // sockets and the like
 	}
 	if !p.take(name) {
+		return nil
+	}
+	if p.isSecret(e) {
+		p.secrets = append(p.secrets, name)
 		return nil
 	}
 	if e.Mode.IsDir() {
@@ -437,7 +442,9 @@ func withheld(name string) bool {
 func isHosts(name string) bool {
 	for _, pattern := range []string{
 		"/etc/shadow*", "/etc/gshadow*", "/etc/ssl/private", "/etc/ssh/ssh_host_*", "/etc/hosts", "/etc/resolv.conf", "/etc/hostname",
-		"/etc/passwd*", "/etc/group*", "/etc/subuid*", "/etc/subgid*", "/etc/mtab", "/etc/machine-id",
+		"/etc/passwd*", "/etc/group*", "/etc/subuid*", "/etc/subgid*", "/etc/mtab", "/etc/machine-id", "/etc/.pwd.lock",
+		"/etc/security/opasswd*", "/etc/ppp/*-secrets", "/etc/wireguard", "/etc/letsencrypt", "/etc/pki/private", "/etc/pki/tls/private",
+		"/etc/NetworkManager/system-connections", "/etc/krb5.keytab", "/var/lib/private",
 		"/root", "/home", "/proc", "/sys", "/dev", "/run", "/tmp", "/boot",
 	} {
 		if recipe.Match(pattern, name) {
@@ -445,25 +452,16 @@ func isHosts(name string) bool {
 		}
 	}
 	switch path.Ext(name) {
-	case ".dpkg-old", ".dpkg-dist", ".dpkg-new":
+	case ".dpkg-old", ".dpkg-dist", ".dpkg-new", ".dpkg-bak", ".dpkg-tmp", ".ucf-old", ".ucf-dist", ".ucf-new",
+		".rpmsave", ".rpmnew", ".rpmorig", ".apk-new", ".pacnew", ".pacsave", ".swp":
 		return true
 	}
-	return false
+	return strings.HasSuffix(name, "~")
 }
 
 // isByproduct reports whether a file is of no use to programs that run, by its
 // name: it is for linking others.
 func isByproduct(name string) bool { return path.Ext(name) == ".a" }
-
-// isSecret reports whether a file holds a key that is not for everybody.
-func isSecret(host *rootfs.Host, e *rootfs.Entry) bool {
-	const largest = 1 << 16
-	if !e.Mode.IsRegular() || e.Mode&0o004 != 0 || e.Size > largest {
-		return false
-	}
-	data, err := fs.ReadFile(host, e.Source[1:])
-	return err != nil || strings.Contains(string(data), "PRIVATE KEY")
-}
 
 // mayBeELF reports whether a file may be a program or a library, by its name: most
 // of what lies in folders of data says what it is.

@@ -267,7 +267,7 @@ func TestWhatIsExcludedIsNotBrought(t *testing.T) {
 		/usr/lib/libtls.so file 0755
 		/usr/share/tool dir 0755
 		/usr/share/tool/data file 0644`)
-	if len(p.Notes) != 1 || !strings.Contains(p.Notes[0], "broken.so") {
+	if len(p.Notes) != 2 || !strings.Contains(p.Notes[0], "broken.so") || !strings.Contains(p.Notes[1], "/etc/tool/key") {
 		t.Errorf("notes %q", p.Notes)
 	}
 	var needed *plan.ExcludeError
