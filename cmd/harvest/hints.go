@@ -48,6 +48,7 @@ var sentinelHints = []struct {
 	{errUnknownMessage, "harvest lint IMAGE finds what is broken in an image, whatever was said; harvest trace -- COMMAND lists what a program opens"},
 	{errNotThere, "harvest ls lists what flags put into it, harvest inspect --files what an image has"},
 	{errExists, "--force writes over it; -o FILE names another"},
+	{sandbox.ErrNoTemp, "TMPDIR names a folder that is there, and that this user may write to"},
 	{trace.ErrNotPermitted, "in a container, --cap-add SYS_PTRACE permits it; elsewhere, see kernel.yama.ptrace_scope in sysctl(8), and whether a debugger holds harvest"},
 	{trace.ErrLimit, "it may start processes without end; strace -f, whose log --trace-log reads, knows no limit"},
 	{trace.ErrUnsupported, "strace -f -y -s 4096 -o LOG on a Linux writes what --trace-log LOG reads"},

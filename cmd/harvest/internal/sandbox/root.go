@@ -28,14 +28,14 @@ type Root struct {
 
 // Stage writes a tree to a temporary folder, as [rootfs.Tree.Stage] does, but
 // for devices, FIFOs and sockets, which engines make themselves. The caller
-// closes the root; with an error nothing is left.
+// closes the root; with an error, which may be [ErrNoTemp], nothing is left.
 func Stage(ctx context.Context, tree *rootfs.Tree, latest time.Time) (_ *Root, err error) {
 	r := &Root{latest: latest}
 	if r.tree, err = withoutSpecial(tree); err != nil {
 		return nil, err
 	}
 	if r.temp, err = os.MkdirTemp("", "harvest-root-"); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrNoTemp, err)
 	}
 	defer func() {
 		if err != nil {

@@ -77,6 +77,9 @@ const (
 	NotFound      = 127
 )
 
+// ErrNoTemp says that nothing can be put where temporary files are to go.
+var ErrNoTemp = errors.New("no folder for temporary files")
+
 // ErrUnsupported says that the operating system has no such thing.
 var ErrUnsupported = errors.New("running a root file system needs Linux")
 
