@@ -185,3 +185,23 @@ func TestBringing(t *testing.T) {
 		}
 	}
 }
+
+// What a library says can be meant for other programs.
+func TestAClueInTheProgramItself(t *testing.T) {
+	r, err := recipe.Parse("x", []byte("about: a\nwhen:\n  - {path: '/usr/share/*', in: program}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var facts recipe.Facts
+	facts.Add(recipe.Fact{Kind: recipe.Path, Name: "/usr/share/x", In: "/lib/libx.so"})
+	if got := r.Strong(&facts); len(got) > 0 {
+		t.Errorf("%v of a library", got)
+	}
+	facts.Add(recipe.Fact{Kind: recipe.Path, Name: "/usr/share/x", In: "/bin/x", Self: true})
+	if got := r.Strong(&facts); len(got) != 1 || got[0].In != "/bin/x" {
+		t.Errorf("%v of the program", got)
+	}
+	if _, err := recipe.Parse("x", []byte("about: a\nwhen:\n  - {path: /x, in: library}")); err == nil {
+		t.Error("in is anything")
+	}
+}

@@ -30,7 +30,7 @@ func newApt(ctx context.Context, dir string) (*apt, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking dpkg what is required: %w", err)
 	}
-	a.base = []string{"apt"}
+	a.base = []string{"apt", "usr-is-merged"} // or apt-get takes usrmerge, and Perl with it
 	for line := range strings.Lines(string(out)) {
 		if name, ok := strings.CutSuffix(strings.TrimSpace(line), " required"); ok {
 			a.base = append(a.base, name)

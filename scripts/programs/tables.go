@@ -100,7 +100,7 @@ func leanness(ctx context.Context, a *apt, results []*result) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n## How lean\n\nThe base alone is %s.\n\n| program | image | with apt-get | of it | what brought how much |\n|---|---|---|---|---|\n", megabytes(base))
 	for _, r := range results {
-		if r.err != nil || len(r.missing) > 0 || len(r.subject.Packages) == 0 {
+		if r.err != nil || len(r.missing) > 0 || r.subject.Files != "" { // whose packages are for making it
 			continue
 		}
 		size, err := a.size(ctx, r.subject.Packages...)
