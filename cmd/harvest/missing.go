@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io/fs"
 	"path"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/sandbox"
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/trace"
+	"github.com/harvest-oci/harvest/elfdeps/ldcache"
 	"github.com/harvest-oci/harvest/rootfs"
 	ownerdb "github.com/harvest-oci/harvest/rootfs/owner" // owner is whose an entry is
 	"github.com/harvest-oci/harvest/rootfs/plan"
@@ -85,16 +87,71 @@ func (a absentee) ofProgram(name string) ([]missing, error) {
 // of returns what a log has as missing, and the host has.
 func (a absentee) of(log *trace.Log) ([]missing, error) {
 	var names []string
+	libraries := a.libraries(log)
 	for _, access := range log.Missing() {
 		name := path.Clean(access.Path)
-		if _, err := a.tree.Stat(name[1:]); err == nil || passing(name) {
+		if a.has(name) || passing(name) {
 			continue // it is there, by another way than was tried
 		}
 		if _, err := a.host.Stat(name[1:]); err == nil {
 			names = append(names, name)
+		} else if lib := libraries.of(path.Base(name)); lib != "" && !slices.Contains(names, lib) {
+			names = append(names, lib)
 		}
 	}
 	return a.flags(names)
+}
+
+// A libraryIndex knows where the host's loader finds libraries whose folders that of
+// the image does not look in, for want of an index that has them.
+type libraryIndex struct {
+	absentee
+	cache  *ldcache.Cache
+	flags  uint32          // of the image's libraries in the cache
+	opened map[string]bool // by last name: what was found in the end
+}
+
+// libraries returns the host's index for a command.
+func (a absentee) libraries(log *trace.Log) libraryIndex {
+	x := libraryIndex{absentee: a, cache: &ldcache.Cache{}, opened: make(map[string]bool)}
+	for _, access := range log.Accesses {
+		if access.Use.Has(trace.Read) {
+			x.opened[path.Base(access.Path)] = true
+		}
+	}
+	data, err := fs.ReadFile(a.host, "etc/ld.so.cache")
+	if err != nil {
+		return x
+	}
+	cache, err := ldcache.Parse(data, binary.NativeEndian)
+	if err != nil {
+		return x
+	}
+	i := slices.IndexFunc(cache.Entries, func(e ldcache.Entry) bool { return a.has(e.Path) })
+	if i >= 0 {
+		x.cache, x.flags = cache, cache.Entries[i].Flags
+	}
+	return x
+}
+
+// of returns the path of a library that the image lacks, "" if there is none of the
+// name.
+func (x libraryIndex) of(name string) string {
+	if x.opened[name] {
+		return ""
+	}
+	for _, e := range x.cache.Lookup(name) {
+		if _, err := x.host.Stat(strings.TrimPrefix(e.Path, "/")); err == nil && e.Flags == x.flags && e.Baseline() && !x.has(e.Path) {
+			return e.Path
+		}
+	}
+	return ""
+}
+
+// has reports whether the image has a path.
+func (a absentee) has(name string) bool {
+	_, err := a.tree.Stat(strings.TrimPrefix(name, "/"))
+	return err == nil
 }
 
 // passingPlaces are where nothing lies that an image should have: what the kernel and

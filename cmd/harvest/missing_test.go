@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"maps"
 	"os"
 	"path/filepath"
@@ -9,25 +10,35 @@ import (
 	"testing"
 
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/trace"
+	"github.com/harvest-oci/harvest/elfdeps/ldcache"
 	"github.com/harvest-oci/harvest/rootfs"
 )
 
 // What is told of a trace is what the host has and an image should have, and the
 // flag for it.
 func TestMissingFilesAreToldWithTheirFlags(t *testing.T) {
+	index, err := (&ldcache.Cache{Entries: []ldcache.Entry{
+		{Flags: 0x303, Name: "libc.so.6", Path: "/usr/lib/libc.so.6"},
+		{Flags: 0x3, Name: "libapart.so.1", Path: "/usr/lib/lang/a.py"}, // of another architecture
+		{Flags: 0x303, Name: "libapart.so.1", Path: "/usr/local/lib/libapart.so.1"},
+	}}).Append(nil, binary.NativeEndian)
+	if err != nil {
+		t.Fatal(err)
+	}
 	host := hostOf(t, map[string]string{
 		"usr/share/vim/vim90/defaults.vim": "", "usr/share/vim/vim90/filetype.vim": "", "usr/share/vim/vimrc": "",
 		"usr/lib/lang/a.py": "", "usr/lib/lang/b.py": "", "usr/lib/lang/c/d.py": "",
 		"usr/bin/tool": "", "opt/app/bin/helper": "", "etc/app.conf": "", "etc/shadow": "secret", "root/.toolrc": "", "tmp/x": "",
 		"usr/lib/glibc-hwcaps/x86-64-v3/lib.so": "", "etc/shared/one": "", "etc/zones/here": "", "etc/certs/all": "", "etc/shared/two": "",
 		"etc/certs/link": "", "etc/certs/printed": "", "usr/share/locale/printed": "", "etc/localtime": "", "usr/share/locale/locale.alias": "",
+		"usr/lib/libc.so.6": "", "usr/local/lib/libapart.so.1": "", "etc/ld.so.cache": string(index),
 		"var/lib/dpkg/status": "Package: vim-runtime\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n" +
 			"Package: vim-common\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n",
 		"var/lib/dpkg/info/vim-runtime.list": "/.\n/usr\n/usr/share\n/usr/share/vim\n/usr/share/vim/vim90\n/usr/share/vim/vim90/defaults.vim\n",
 		"var/lib/dpkg/info/vim-common.list":  "/.\n/usr\n/usr/share\n/usr/share/vim\n/usr/share/vim/vimrc\n",
 	})
 	tree := &rootfs.Tree{}
-	for _, e := range []*rootfs.Entry{rootfs.Dir("/etc", 0o755), rootfs.Symlink("/lib", "usr/lib"), rootfs.File("/usr/lib/there.so", 0o644, nil)} {
+	for _, e := range []*rootfs.Entry{rootfs.File("/usr/lib/libc.so.6", 0o644, nil), rootfs.Dir("/etc", 0o755), rootfs.Symlink("/lib", "usr/lib"), rootfs.File("/usr/lib/there.so", 0o644, nil)} {
 		if err := tree.Add(e); err != nil {
 			t.Fatal(err)
 		}
@@ -48,6 +59,7 @@ func TestMissingFilesAreToldWithTheirFlags(t *testing.T) {
 		{"/etc/certs/link /etc/certs/all", "missing /etc/certs/link: --without certs leaves it out"},
 		{"/etc/certs/link /etc/certs/printed /etc/certs/all", "missing /etc/certs/printed: --without certs leaves it out"},
 		{"/etc/zones/here /usr/share/locale/printed", "missing /usr/share/locale/printed: --add /usr/share/locale/printed\nmissing /etc/zones/here: --with zones"},
+		{"/lib/libapart.so.1 /usr/lib/libapart.so.1", "missing /usr/local/lib/libapart.so.1: --add /usr/local/lib/libapart.so.1"},
 		{"/none /etc/none", ""},                        // the host has neither
 		{"/lib/there.so", ""},                          // the image has it
 		{"/etc/shadow /root/.toolrc", ""},              // nobody's business
