@@ -46,7 +46,8 @@ func (b *builder) damage(ctx context.Context) error {
 // lawAfter asks what the law has against a broken tree. A program may lack what it
 // has on the host, and be for another processor; it must not get anything else.
 func (b *builder) lawAfter(ctx context.Context, w *wrecker) error {
-	violations, err := b.violations(ctx, Variant{Closure: b.plan.Closure})
+	left := b.undamaged()
+	violations, err := left.violations(ctx, Variant{Closure: left.plan.Closure})
 	if err != nil {
 		return err
 	}
@@ -62,6 +63,26 @@ func (b *builder) lawAfter(ctx context.Context, w *wrecker) error {
 		return &FaultError{w.damage.Fault.String(), "every program still finds what it needs"}
 	}
 	return nil
+}
+
+// undamaged returns a builder of the same plan, but for what recipes brought and is
+// not there any more: nobody can ask what such a file loads.
+func (b *builder) undamaged() *builder {
+	p := *b.plan
+	p.Closure, p.brought = &elfdeps.Closure{}, nil
+	for i, program := range b.plan.Closure.Programs {
+		if i >= len(p.Programs) {
+			file := b.plan.brought[i-len(p.Programs)]
+			if _, err := b.tree.Stat(strings.TrimPrefix(file, "/")); err != nil {
+				continue
+			}
+			p.brought = append(p.brought, file)
+		}
+		p.Closure.Programs = append(p.Closure.Programs, program)
+	}
+	left := *b
+	left.plan = &p
+	return &left
 }
 
 // A wrecker makes a broken tree of one that is not.
