@@ -111,7 +111,7 @@ func (v *evidence) family(packages []*owner.Package) []*owner.Package {
 }
 
 // addListed takes in what packages list below a folder.
-func (p *pantry) addListed(packages []*owner.Package, dir string, why rootfs.Reason, d *Decision) error {
+func (p *pantry) addListed(packages []*owner.Package, dir string, why rootfs.Reason, d *Decision, except ...string) error {
 	for _, pkg := range packages {
 		files, err := pkg.Files()
 		if err != nil {
@@ -121,7 +121,7 @@ func (p *pantry) addListed(packages []*owner.Package, dir string, why rootfs.Rea
 			if !strings.HasPrefix(f.Path, dir+"/") || isByproduct(f.Path) {
 				continue
 			}
-			if err := p.addPath(f.Path, why, d, nil); err != nil {
+			if err := p.addPath(f.Path, why, d, except); err != nil {
 				return err
 			}
 		}
@@ -238,9 +238,47 @@ func (p *pantry) namesake(program string, holders []*owner.Package) error {
 			continue
 		}
 		d, why := p.opinion(program, "its package has "+dir)
-		if err := p.addPath(dir, why, d, nil); err != nil {
+		if real, _ := p.host.RealPath(dir); strings.HasPrefix(program, real+"/") && isOfPrograms(path.Dir(program)) {
+			err = p.around(program, dir, listing[dir], holders, why, d)
+		} else {
+			err = p.addPath(dir, why, d, nil)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// around takes in the folder in which a program lies itself: not the programs beside
+// it, which may be started without it, nor what is for building, unless its package
+// needs that.
+func (p *pantry) around(program, dir string, listing, holders []*owner.Package, why rootfs.Reason, d *Decision) error {
+	theirs := slices.DeleteFunc(slices.Clone(listing), func(pkg *owner.Package) bool {
+		return isDev(pkg.Name) && !dependsOn(holders, []*owner.Package{pkg})
+	})
+	return p.addListed(theirs, dir, why, d, p.siblings(program, dir)...)
+}
+
+// siblings returns patterns of the programs beside one that lies in bin/ somewhere
+// below a folder, spelled as the folder is. A script has none: it may make up their
+// names.
+func (p *pantry) siblings(program, dir string) []string {
+	bin := path.Dir(program)
+	real, err := p.host.RealPath(dir)
+	if err != nil || !strings.HasPrefix(program, real+"/") || !isOfPrograms(bin) || !p.isELF(program) {
+		return nil
+	}
+	list, err := p.host.ReadDir(bin[1:])
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, f := range list {
+		name := path.Join(bin, f.Name())
+		if info, err := p.host.Stat(name[1:]); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			names = append(names, globEscape(dir+strings.TrimPrefix(name, real)))
+		}
+	}
+	return names
 }

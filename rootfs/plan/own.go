@@ -172,11 +172,12 @@ func (p *pantry) follow(l lead, s sight, holders map[string][]*owner.Package) er
 		theirs := slices.DeleteFunc(slices.Clone(holders[l.path]), func(pkg *owner.Package) bool {
 			return !slices.Contains(family, pkg) && !dependsOn(holders[l.object], []*owner.Package{pkg})
 		})
+		beside := p.siblings(s.program, l.path)
 		if len(theirs) == len(holders[l.path]) {
-			return p.addPath(l.path, why, d, nil)
+			return p.addPath(l.path, why, d, beside)
 		}
 		p.partial = append(p.partial, l.path)
-		return p.addListed(theirs, l.path, why, d)
+		return p.addListed(theirs, l.path, why, d, beside...)
 	}
 	if dir := path.Dir(l.path); strings.HasPrefix(dir, "/etc/") && sources(holders[dir]) == 1 && shareSource(holders[dir], holders[l.path]) {
 		return p.addPath(dir, why, d, nil)

@@ -306,3 +306,31 @@ func TestNoHintAtWhatIsThere(t *testing.T) {
 	}
 	same(t, decisions(p), "")
 }
+
+// A folder with many programs is no program's own to the last of them: what it
+// starts there it names. Headers are not for those who run it.
+func TestAProgramInAFolderWithMany(t *testing.T) {
+	host := onDisk(t, `
+		/lib64/ld-linux-x86-64.so.2  elf soname=ld-linux-x86-64.so.2 glibc=/lib/:/usr/lib/
+		/usr/bin/dump            -> ../lib/many/bin/dump
+		/usr/lib/many/bin/dump   elf interp=/lib64/ld-linux-x86-64.so.2 text="\x00/usr/lib/many\x00"
+		/usr/lib/many/bin/other  elf interp=/lib64/ld-linux-x86-64.so.2
+		/usr/lib/many/bin/boot   text "code"
+		/usr/lib/many/exec/run   elf interp=/lib64/ld-linux-x86-64.so.2
+		/usr/lib/many/more/x     text "more"
+		/usr/lib/many/include/h  text "header"
+		/var/lib/dpkg/status text "`+pkg("many")+pkg("many-more", "Source: many")+pkg("many-dev", "Source: many")+`"
+		/var/lib/dpkg/info/many.list      text "/usr/bin/dump\n/usr/lib/many\n/usr/lib/many/bin/dump\n/usr/lib/many/bin/other\n/usr/lib/many/bin/boot\n/usr/lib/many/exec/run\n"
+		/var/lib/dpkg/info/many-more.list text "/usr/lib/many\n/usr/lib/many/more/x\n"
+		/var/lib/dpkg/info/many-dev.list  text "/usr/lib/many\n/usr/lib/many/include/h\n"`)
+	p := stocked(t, host, "--bin dump", plan.Recipes{Auto: true})
+	same(t, below(listing(p), "/usr/lib/many"), `
+		/usr/lib/many dir 0755
+		/usr/lib/many/bin dir 0755
+		/usr/lib/many/bin/boot file 0644
+		/usr/lib/many/bin/dump file 0755
+		/usr/lib/many/exec dir 0755
+		/usr/lib/many/exec/run file 0755
+		/usr/lib/many/more dir 0755
+		/usr/lib/many/more/x file 0644`)
+}

@@ -121,15 +121,15 @@ func (p *parcel) spares(name string) bool {
 	if isCopyright(name) {
 		return false
 	}
-	if !p.isDev() && (matchesAbove(forBuilding[:], name) || slices.Contains([]string{".a", ".la"}, path.Ext(name))) {
+	if !isDev(p.Name) && (matchesAbove(forBuilding[:], name) || slices.Contains([]string{".a", ".la"}, path.Ext(name))) {
 		return true
 	}
 	return isHosts(name) || matchesAbove(spared[:], name)
 }
 
 // isDev reports whether a package is for building with, by its name.
-func (p *parcel) isDev() bool {
-	return strings.HasSuffix(p.Name, "-dev") || strings.HasSuffix(p.Name, "-devel") || strings.HasSuffix(p.Name, "-headers")
+func isDev(name string) bool {
+	return strings.HasSuffix(name, "-dev") || strings.HasSuffix(name, "-devel") || strings.HasSuffix(name, "-headers")
 }
 
 // matchesAbove reports whether a path lies in one of the folders.
