@@ -88,11 +88,11 @@ func (a *apk) search(s *search) error {
 			switch line[0] {
 			case 'F':
 				dir = "/" + name
-				if s.bases[dir[strings.LastIndexByte(dir, '/')+1:]] {
+				if s.bases.names[dir[strings.LastIndexByte(dir, '/')+1:]] {
 					s.claim(p, dir)
 				}
 			case 'R':
-				if s.bases[name] {
+				if s.bases.names[name] {
 					s.claim(p, join(dir, name))
 				}
 			}

@@ -255,14 +255,14 @@ func (d *dpkg) installedAt(p *Package, name string) string {
 
 func (d *dpkg) search(s *search) error {
 	for _, v := range d.diverters {
-		if s.bases[path.Base(v.to)] {
-			s.bases[path.Base(v.from)] = true
+		if s.bases.names[path.Base(v.to)] {
+			s.bases.add(path.Base(v.from))
 		}
 	}
 	found := make([][]string, len(d.list))
 	err := inParallel(len(d.list), func(i int) error {
 		return d.eachPath(d.list[i], func(name []byte) {
-			if s.wants(name[bytes.LastIndexByte(name, '/')+1:]) {
+			if s.wants(name) {
 				found[i] = append(found[i], string(name))
 			}
 		})

@@ -113,7 +113,7 @@ func (m *pacman) search(s *search) error {
 				return
 			}
 			name := strings.TrimSuffix(value, "/")
-			if s.bases[name[strings.LastIndexByte(name, '/')+1:]] {
+			if s.bases.names[name[strings.LastIndexByte(name, '/')+1:]] {
 				s.claim(p, "/"+name)
 			}
 		})

@@ -181,7 +181,7 @@ func splitSourceRPM(file string) (name, version string) {
 func (r *rpm) search(s *search) error {
 	return r.open(func(db *rpmdb.DB) error {
 		for _, p := range r.list {
-			err := r.eachFile(db, p, s.wants, func(f rpmFile) {
+			err := r.eachFile(db, p, func(base []byte) bool { return s.bases.names[string(base)] }, func(f rpmFile) {
 				if f.here {
 					s.claim(p, f.Path)
 				}

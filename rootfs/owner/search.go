@@ -1,6 +1,7 @@
 package owner
 
 import (
+	"bytes"
 	"io/fs"
 	"path"
 	"slices"
@@ -16,7 +17,7 @@ const maxLinks = 40
 // are followed, each folder's once.
 type search struct {
 	fsys    fs.FS
-	bases   map[string]bool   // last components of what is wanted
+	bases   bases             // last components of what is wanted
 	claims  map[string]*claim // by the path without links
 	folders map[string]string // where the names of folders lead to
 }
@@ -34,7 +35,7 @@ func (c *claim) shared() bool { return len(c.all) > 1 }
 func newSearch(fsys fs.FS) *search {
 	return &search{
 		fsys:    fsys,
-		bases:   make(map[string]bool),
+		bases:   bases{names: make(map[string]bool)},
 		claims:  make(map[string]*claim),
 		folders: make(map[string]string),
 	}
@@ -57,7 +58,7 @@ func (s *search) want(name string) []string {
 	}
 	for _, at := range chain {
 		s.claims[at] = new(claim)
-		s.bases[path.Base(at)] = true
+		s.bases.add(path.Base(at))
 	}
 	return chain
 }
@@ -73,8 +74,28 @@ func (s *search) reach(name string) string {
 	return join(s.walk(dir), base)
 }
 
-// wants reports whether a path that ends in that component may be wanted.
-func (s *search) wants(base []byte) bool { return s.bases[string(base)] }
+// Bases are last components of paths. Nearly all paths that packages list end in
+// two other bytes than any of these, which is told without looking for the
+// component.
+type bases struct {
+	names map[string]bool
+	ends  [1 << 16]bool // the last two bytes of a path with one of the names
+}
+
+func (b *bases) add(name string) {
+	b.names[name] = true
+	b.ends[end("/"+name)] = true
+}
+
+// end returns the last two bytes of a path, of which it has that many.
+func end[T ~string | ~[]byte](name T) uint16 {
+	return uint16(name[len(name)-2])<<8 | uint16(name[len(name)-1])
+}
+
+// wants reports whether the last component of a path may be wanted.
+func (s *search) wants(name []byte) bool {
+	return len(name) > 1 && s.bases.ends[end(name)] && s.bases.names[string(name[bytes.LastIndexByte(name, '/')+1:])]
+}
 
 // claim says that a package lists a path.
 func (s *search) claim(p *Package, name string) {
