@@ -94,7 +94,7 @@ type pantry struct {
 	evidence
 	libraries []string // folders that the loader searches
 	excluded  *exclusion
-	omitted   int // of what it was to take, that is excluded
+	omitted   int // of what it was to take, that is excluded or there already
 
 	programs []ingredient // and libraries that are opened later
 	files    []ingredient
@@ -202,7 +202,7 @@ func (p *pantry) recipes() error {
 			if err := p.bring(r, recipe.Fact{}, "--with "+r.Name); err != nil {
 				return err
 			}
-			if d := p.by[r.Name]; !d.Added && len(r.Add) > 0 && p.omitted == omitted {
+			if d := p.by[r.Name]; !d.Added && len(r.Add)+len(r.Programs) > 0 && p.omitted == omitted {
 				return &NothingError{r.Name, slices.Concat(r.Add, r.Programs)}
 			}
 		} else if !p.Auto {
@@ -350,6 +350,7 @@ func (p *pantry) take(name string) bool {
 		return false
 	}
 	if p.took[name] {
+		p.omitted++
 		return false
 	}
 	p.took[name] = true

@@ -247,6 +247,17 @@ func TestRecipesThatAreNot(t *testing.T) {
 	if err := make(plan.Recipes{Book: b, With: []string{"magic"}}); !errors.As(err, &nothing) || !slices.Contains(nothing.Sought, "/etc/magic") {
 		t.Error(err)
 	}
+	b = book(t, "about: a program\nprograms: [/usr/bin/gone]")
+	if err := make(plan.Recipes{Book: b, With: []string{"more"}}); !errors.As(err, &nothing) || !slices.Contains(nothing.Sought, "/usr/bin/gone") {
+		t.Error(err)
+	}
+	// What a package has brought before is not nothing.
+	b = book(t, "about: own data\nadd: [/usr/share/own-extra]")
+	s := spec(t, "--bin sh --pkg own-extra")
+	s.Recipes = plan.Recipes{Book: b, With: []string{"more"}}
+	if _, err := plan.Make(t.Context(), host, s); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestWhatIsExcludedIsNotBrought(t *testing.T) {

@@ -112,11 +112,11 @@ func tmpfiles(text string) []recipe.Folder {
 		for len(f) < 5 {
 			f = append(f, "-")
 		}
-		mode, err := strconv.ParseUint(strings.TrimLeft(f[2], "~:"), 8, 32)
+		mode, err := strconv.ParseUint(strings.TrimLeft(f[2], "~:"), 8, 12)
 		if err != nil {
 			mode = 0o755
 		}
-		folder := recipe.Folder{Path: path.Clean(f[1]), Mode: uint32(mode)}
+		folder := recipe.Folder{Path: path.Clean(f[1]), Mode: recipe.Mode(mode)}
 		if rest, ok := strings.CutPrefix(folder.Path, "/var/run/"); ok {
 			folder.Path = "/run/" + rest
 		}
@@ -140,14 +140,14 @@ func ownerOf(user, group string) string {
 // runtimeFolders returns the folders below /run that a unit of systemd has made.
 func runtimeFolders(unit string) []recipe.Folder {
 	set := settings(unit)
-	mode, err := strconv.ParseUint(set["RuntimeDirectoryMode"], 8, 32)
+	mode, err := strconv.ParseUint(set["RuntimeDirectoryMode"], 8, 12)
 	if err != nil {
 		mode = 0o755
 	}
 	var folders []recipe.Folder
 	for _, name := range strings.Fields(set["RuntimeDirectory"]) {
 		if !strings.Contains(name, "%") && fs.ValidPath(name) {
-			folders = append(folders, recipe.Folder{Path: "/run/" + name, Mode: uint32(mode), Owner: ownerOf(set["User"], set["Group"])})
+			folders = append(folders, recipe.Folder{Path: "/run/" + name, Mode: recipe.Mode(mode), Owner: ownerOf(set["User"], set["Group"])})
 		}
 	}
 	return folders
@@ -174,7 +174,7 @@ type wanted struct {
 // makeFolders adds the folders that are to be there, unless something is in their place.
 func (b *builder) makeFolders() error {
 	for _, f := range b.pantry.folders {
-		e := rootfs.Dir(f.Path, rootfs.FileMode(f.Mode))
+		e := rootfs.Dir(f.Path, rootfs.FileMode(uint32(f.Mode)))
 		users, groups := b.pantry.hostAccounts()
 		user, group, _ := strings.Cut(f.Owner, ":")
 		for _, x := range []struct {

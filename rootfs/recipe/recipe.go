@@ -14,8 +14,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -46,8 +48,23 @@ type Recipe struct {
 // A Folder is to be there, whatever the host has.
 type Folder struct {
 	Path  string `yaml:"path"`
-	Mode  uint32 `yaml:"mode"`  // in octal: 0755, which is also the default
+	Mode  Mode   `yaml:"mode"`  // 0755 if it is 0
 	Owner string `yaml:"owner"` // USER[:GROUP], root by default
+}
+
+// A Mode is that of a folder, as chmod(2) takes it: in YAML, octal with a 0 in front.
+type Mode uint32
+
+// UnmarshalYAML reads a mode. Without the 0, YAML means a decimal number, and
+// nobody who writes one.
+func (m *Mode) UnmarshalYAML(node *yaml.Node) error {
+	digits, octal := strings.CutPrefix(node.Value, "0")
+	mode, err := strconv.ParseUint(strings.TrimPrefix(digits, "o"), 8, 12)
+	if !octal || err != nil {
+		return fmt.Errorf("line %d: mode %s is none: give it as in 0755", node.Line, node.Value)
+	}
+	*m = Mode(mode)
+	return nil
 }
 
 // A Kind is a kind of fact.
@@ -308,10 +325,20 @@ func (r *Recipe) validate() error {
 		}
 	}
 	for i, f := range r.Folders {
-		if !path.IsAbs(f.Path) || f.Mode > 0o7777 {
-			wrong("folder %q of mode %o is none", f.Path, f.Mode)
+		if !path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || f.Path == "/" {
+			wrong("folder %q is no clean path from the root", f.Path)
 		}
 		r.Folders[i].Mode = cmp.Or(f.Mode, 0o755)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Env)) {
+		if name == "" || strings.ContainsAny(name, "= \t\r\n\x00") || strings.Contains(r.Env[name], "\x00") {
+			wrong("%q is no variable", name+"="+r.Env[name])
+		}
+	}
+	for _, name := range r.Programs {
+		if strings.ContainsAny(name, `*?[\`) {
+			wrong("%q is a pattern, and programs are named", name)
+		}
 	}
 	return errors.Join(errs...)
 }
