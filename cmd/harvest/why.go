@@ -41,11 +41,12 @@ some. Of several reasons, the one with the shortest chain is printed and the
 others are counted, unless --all is given.
 
 With flags, it is about the image that they make. With IMAGE, whoever made it, it
-is about that image: its own programs are asked, and nothing of the host. What
-none of them loads was brought by a recipe, a flag such as --add, or a base. An
-image does not say by which, so the recipe that brings such is named, with what in
-the image it is for. harvest deps --why shows where a loader looked for a library,
-too.
+is about that image: its own programs are asked. What none of them loads was
+brought by a recipe, by another rule, a flag such as --add, or a base. An image
+does not say by which, so of one that harvest made the reasons are those of a
+build of the same programs now, if that has the same there; else the recipe that
+brings such is named, with what in the image it is for. harvest deps --why shows
+where a loader looked for a library, too.
 
 ` + imageHelp,
 		Example: `  harvest why libtinfo.so.6 --bin bash
@@ -120,13 +121,45 @@ func whyImage(ctx context.Context, s streams, o *whyOptions, name, image string)
 	}
 	loaded := func(e *rootfs.Entry) []rootfs.Reason { return why[e.Path] }
 	facts := factsOf(t.Tree, loaded)
+	again := o.again(ctx, t)
 	r := reasons{root: t.Tree, of: func(e *rootfs.Entry) []rootfs.Reason {
 		if list := loaded(e); len(list) > 0 {
+			return list
+		}
+		if list := again[e.Path]; len(list) > 0 {
 			return list
 		}
 		return []rootfs.Reason{unloaded(e.Path, book, facts)}
 	}}
 	return r.print(s.out, o, name)
+}
+
+// again returns the reasons that a build of an image's programs would have now for
+// the paths at which it would have the same. There are none of an image that
+// harvest has not made, or of which the root lacks a program.
+func (o *whyOptions) again(ctx context.Context, t *openTree) map[string][]rootfs.Reason {
+	programs, where := t.named()
+	if where != historyName || t.Image == nil {
+		return nil
+	}
+	s := o.selection
+	s.bins, s.from = programs, ""
+	p, err := s.plan(ctx, t.Image.Config.User, t.Image.Config.Env, nil)
+	if err != nil {
+		return nil
+	}
+	why := make(map[string][]rootfs.Reason)
+	for e := range p.Root.All() {
+		have := t.Entry(e.Path)
+		if have == nil || have.Mode != e.Mode || have.Size != e.Size || have.Link != e.Link {
+			continue
+		}
+		for _, r := range e.Why {
+			r.Text = strings.TrimSpace(r.Text + " (it seems)")
+			why[e.Path] = append(why[e.Path], r)
+		}
+	}
+	return why
 }
 
 // unloaded returns why a path may be in an image though no program loads it: the

@@ -72,3 +72,19 @@ func TestRunFailsAsDockerDoes(t *testing.T) {
 		}
 	}
 }
+
+// What no program of an image loads has the reason that it would have if the
+// image were made again.
+func TestWhyTellsOfAnImageWhatABuildOfItTells(t *testing.T) {
+	need(t, "perl")
+	w := newWork(t)
+	w.run("harvest", "--bin", "perl", "--bin", "bash", "-t", w.image, "-o", "image.tar")
+	for _, name := range []string{"/etc/perl", "/etc/os-release"} {
+		chain := strings.TrimSuffix(w.run("harvest", "why", name, "--bin", "perl", "--bin", "bash"), "\n")
+		kind := chain[strings.LastIndex(chain, "["):]
+		want := strings.TrimSuffix(kind, "]") + " (it seems)]"
+		if got := w.run("harvest", "why", name, "image.tar"); !strings.Contains(got, want) {
+			t.Errorf("why %s of the image: %s, want %s", name, got, want)
+		}
+	}
+}
