@@ -147,15 +147,21 @@ func (v *evidence) textsAmong(file, dir string, names map[string]string) ([]stri
 	if !bytes.Contains(data, []byte("\x00"+dir+"\x00")) {
 		return nil, nil
 	}
+	shortest := longest
+	for name := range names {
+		shortest = min(shortest, len(name))
+	}
 	var found []string
-	for text := range bytes.SplitSeq(data, []byte{0}) {
-		if len(text) == 0 || len(text) > longest {
+	for len(data) > 0 {
+		text, rest, _ := bytes.Cut(data, []byte{0})
+		data = rest
+		if len(text) < shortest || len(text) > longest {
 			continue
 		}
 		// The end of a text can be one of its own, for which a linker makes no other.
-		for _, name := range []string{string(text), path.Base(string(text))} {
-			if names[name] != "" {
-				found = append(found, name)
+		for _, name := range [][]byte{text, text[bytes.LastIndexByte(text, '/')+1:]} {
+			if names[string(name)] != "" {
+				found = append(found, string(name))
 			}
 		}
 	}

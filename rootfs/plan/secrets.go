@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"crypto/md5"  //nolint:gosec // what package managers have written down
 	"crypto/sha1" //nolint:gosec // likewise
 	"crypto/sha256"
@@ -60,7 +61,7 @@ func (v *vault) isSecret(e *rootfs.Entry) bool {
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, largestKey))
-	if err != nil || privateKey.Match(data) {
+	if err != nil || bytes.Contains(data, []byte("PRIVATE KEY")) && privateKey.Match(data) {
 		return true
 	}
 	return private && machines && !v.isAsShipped(e, data)

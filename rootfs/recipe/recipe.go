@@ -292,9 +292,13 @@ func Match(pattern, name string) bool {
 		}
 		return false
 	}
-	if !strings.ContainsAny(pattern, `*?[\`) {
+	meta := strings.IndexAny(pattern, `*?[\`)
+	if meta < 0 {
 		rest, below := strings.CutPrefix(name, pattern)
 		return below && (rest == "" || rest[0] == '/')
+	}
+	if !strings.HasPrefix(name, pattern[:meta]) { // as most names do not
+		return false
 	}
 	for ; name != "/" && name != "."; name = path.Dir(name) {
 		if ok, _ := path.Match(pattern, name); ok {
