@@ -213,6 +213,8 @@ func TestSecretsStay(t *testing.T) {
 		/etc/server/changed         text "# password = none\nport = 1\n" mode=0640
 		/etc/server/store.jks       text "store" mode=0644
 		/etc/server/.aws/x          text "cloud" mode=0644
+		/etc/server/account.json    text "{\"private_key\": \"-----BEGIN PRIVATE KEY-----\\nMIIE\"}" mode=0644
+		/etc/server/cluster.yaml    text "users:\n  client-key-data: LS0t\n" mode=0644
 		/etc/server/server.conf~    text "user old;" mode=0644
 		/etc/server/large           text "`+strings.Repeat("x", 1<<16)+`" mode=0600
 		/srv/site/index `,
@@ -226,7 +228,7 @@ func TestSecretsStay(t *testing.T) {
 		/etc/server/changed file 0640
 		/etc/server/knows-keys file 0644
 		/etc/server/server.conf file 0644`)
-	const want = "/etc/server/.aws, /etc/server/key, /etc/server/key-for-all and 5 more are left out: they may be secrets, or cannot be read; --add ships what it is told"
+	const want = "/etc/server/.aws, /etc/server/account.json, /etc/server/cluster.yaml and 7 more are left out: they may be secrets, or cannot be read; --add ships what it is told"
 	if !slices.Contains(p.Notes, want) {
 		t.Errorf("notes %q", p.Notes)
 	}

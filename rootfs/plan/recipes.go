@@ -40,7 +40,8 @@ type Decision struct {
 	Paths  int    // that were added, and their bytes
 	Size   int64
 
-	named []string // what the evidence names, each once
+	named []string        // what the evidence names, each once
+	seen  map[string]bool // likewise
 }
 
 // mostNamed is how many things that evidence names are listed.
@@ -48,7 +49,11 @@ const mostNamed = 3
 
 // names adds to what the evidence names.
 func (d *Decision) names(what string) {
-	if !slices.Contains(d.named, what) {
+	if d.seen == nil {
+		d.seen = make(map[string]bool)
+	}
+	if !d.seen[what] {
+		d.seen[what] = true
 		d.named = append(d.named, what)
 	}
 }

@@ -61,7 +61,7 @@ func (v *vault) isSecret(e *rootfs.Entry) bool {
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, largestKey))
-	if err != nil || bytes.Contains(data, []byte("PRIVATE KEY")) && privateKey.Match(data) {
+	if err != nil || mayHaveKey(data) && privateKey.Match(data) {
 		return true
 	}
 	return private && machines && !v.isAsShipped(e, data)
@@ -142,13 +142,19 @@ func (v *vault) hasDigest(name, digest string) bool {
 }
 
 var (
-	// privateKey finds one in the form of RFC 7468: what begins it on a line of its
-	// own, as no program or manual has it that only knows the words.
-	privateKey = regexp.MustCompile(`(?m)^-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY( BLOCK)?-----\s*$`)
+	// privateKey finds one in the form of RFC 7468, be it in a text of JSON or YAML:
+	// programs and manuals that only know the words go on otherwise.
+	privateKey = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY( BLOCK)?-----(?:\s*(?:\n|$)|\\[nr]|[A-Za-z0-9+/]{16})|(?m:^\s*client-key-data:)`)
 
 	// secretSetting finds a line that sets what only its reader is to know.
 	secretSetting = regexp.MustCompile(`(?im)^[ \t"']*[\w.-]*(?:passw|passphrase|secret|token|api_?key|credential|requirepass|masterauth|private_?key|\bpsk)[\w.-]*["']?[ \t]*[=: \t][ \t]*\S|://[^/\s:@]+:[^/\s@]+@`)
 )
+
+// mayHaveKey reports whether it is worth to look for a private key, which few texts
+// have.
+func mayHaveKey(data []byte) bool {
+	return bytes.Contains(data, []byte("PRIVATE KEY")) || bytes.Contains(data, []byte("client-key-data"))
+}
 
 // isMachines reports whether a path lies where a machine has its own files beside
 // those of packages (FHS 3).
@@ -164,6 +170,6 @@ func hasSecretName(name string) bool {
 
 var secretNames = [...]string{
 	".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store", ".netrc", ".npmrc", ".pypirc", ".pgpass", ".my.cnf",
-	".git-credentials", ".vault-token", ".htpasswd", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "ssh_host_*_key",
+	".git-credentials", ".vault-token", ".htpasswd", ".env", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "ssh_host_*_key",
 	"*.p12", "*.pfx", "*.jks", "*.kdbx", "*.keytab",
 }

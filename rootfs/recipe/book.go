@@ -106,7 +106,13 @@ func readable(err error) error {
 		return errors.New("it is empty")
 	}
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	text = strings.TrimPrefix(text, "unmarshal errors:\n  ")
+	if wrong := (*yaml.TypeError)(nil); errors.As(err, &wrong) {
+		const most = 3
+		text = strings.Join(wrong.Errors[:min(len(wrong.Errors), most)], "; ")
+		if more := len(wrong.Errors) - most; more > 0 {
+			text += fmt.Sprintf("; and %d more", more)
+		}
+	}
 	for _, internal := range []string{" in type recipe.Recipe", " in type recipe.Folder"} {
 		text = strings.ReplaceAll(text, internal, "")
 	}

@@ -64,6 +64,7 @@ func TestWhatIsWrongWithARecipeIsSaid(t *testing.T) {
 		"about: a\nfolders: [{path: /}]":                `recipe x.yaml: folder "/" is no clean path from the root`,
 		"about: a\nenv: {A=B: c, D: e, '': f}":          "recipe x.yaml: \"=f\" is no variable\n\"A=B=c\" is no variable",
 		"about: a\nprograms: ['/usr/bin/l*']":           `recipe x.yaml: "/usr/bin/l*" is a pattern, and programs are named`,
+		"about: a\nb: 1\nc: 2\nd: 3\ne: 4":              "recipe x.yaml: line 2: key b not found; line 3: key c not found; line 4: key d not found; and 1 more",
 		"about: a\n---\nabout: b":                       "recipe x.yaml: there is more than one document",
 		"about: [":                                      "recipe x.yaml: line 1: did not find expected node content",
 		"about: a\nabout: b":                            `recipe x.yaml: line 2: mapping key "about" already defined at line 1`,
