@@ -147,6 +147,8 @@ func planHint(verb *cobra.Command, err error) string {
 		none     *plan.NoProgramError
 		account  *plan.AccountError
 		packages *plan.PackagesError
+		recipe   *plan.UnknownRecipeError
+		nothing  *plan.NothingError
 	)
 	switch {
 	case errors.As(err, &program):
@@ -181,6 +183,10 @@ func planHint(verb *cobra.Command, err error) string {
 		return "name a root of that platform with --root; without --platform, any will do"
 	case errors.As(err, &exclude):
 		return "patterns leave out what is added beside programs: make it match less"
+	case errors.As(err, &recipe):
+		return recipeHint(recipe)
+	case errors.As(err, &nothing):
+		return "install it there, or leave --with " + nothing.Recipe + " out"
 	case errors.As(err, &packages):
 		return "--without own,scripts goes without what only packages tell"
 	case errors.As(err, &pattern):

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/spelling"
 	"github.com/harvest-oci/harvest/rootfs"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 	"github.com/harvest-oci/harvest/rootfs/recipe"
@@ -72,6 +73,14 @@ func (s *selection) book() (*recipe.Book, error) {
 		dirs = append(dirs, os.DirFS(dir))
 	}
 	return recipe.Read(dirs...)
+}
+
+// recipeHint is advice on a recipe that there is none of.
+func recipeHint(e *plan.UnknownRecipeError) string {
+	if near := spelling.Near(e.Name, e.Known, mostGuesses); len(near) > 0 {
+		return "there is " + strings.Join(near, ", ")
+	}
+	return "docs/recipes.md says what each brings; --recipes DIR adds your own, and --add ships files and folders as they are"
 }
 
 // absentee returns who finds out what an image lacks, and which flag ships it.
