@@ -49,6 +49,7 @@ var cases = []struct {
 	{"d", prepareOne},
 	{"e", prepareBase},
 	{"f", prepareRegistry},
+	{"g", prepareEvidence},
 }
 
 // prepareBasic is the image of the first lesson: two programs.
