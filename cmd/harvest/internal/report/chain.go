@@ -35,7 +35,7 @@ func (s *Source) steps() []step {
 		if compression == "" {
 			tar.Size = l.Size
 			if tar.Shell = s.shell(i, l.Digest); s.Documents.Manifest != nil {
-				tar.Gives, tar.Next = "diff_id, and digest of the "+which, "which the config lists in rootfs.diff_ids, and the manifest in layers, since it is not compressed"
+				tar.Gives, tar.Next = "diff_id, and digest of "+which, "which the config lists in rootfs.diff_ids, and the manifest in layers, since it is not compressed"
 			}
 			steps = append(steps, tar)
 			continue

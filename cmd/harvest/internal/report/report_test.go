@@ -312,6 +312,10 @@ func TestAChainOfDigests(t *testing.T) {
 			t.Errorf("%v: got\n%s\nwant\n%s", tt.place, strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
 		}
 	}
+	s.Layers = s.Layers[:1]
+	if gives := s.steps()[0].Gives; gives != "diff_id, and digest of the layer" {
+		t.Errorf("the tar of the only layer gives %s", gives)
+	}
 }
 
 func TestWhatIsNotInAnImage(t *testing.T) {
