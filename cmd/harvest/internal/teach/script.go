@@ -86,6 +86,7 @@ func (s *script) head() {
 	s.line("set -eu")
 	s.line("umask 022")
 	s.line("export LC_ALL=C")
+	s.line("unset CDPATH TAR_OPTIONS POSIXLY_CORRECT")
 	s.line("dir=${1:-by-hand}")
 	root := s.Root
 	if root == "" {

@@ -242,6 +242,11 @@ func runScript(t *testing.T, script []byte, who *syscall.Credential) (archive []
 	})
 	cmd := exec.CommandContext(t.Context(), "sh", "-s", "work")
 	cmd.Dir, cmd.Stdin = dir, bytes.NewReader(script)
+	elsewhere := openFolder(t, 0o755) // settings of a shell or of tar that lead there do not count
+	if err := os.Mkdir(filepath.Join(elsewhere, "work"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), "CDPATH="+elsewhere, "TAR_OPTIONS=--mode=0600")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
