@@ -173,6 +173,10 @@ func (o *buildOptions) lessonOutput(d destination) teach.Output {
 		out.Format = teach.Archive
 	case d.Type == typeArchive && o.format == formatDocker:
 		out.Format = teach.Docker
+	case d.Type == typeArchive && o.format == formatV1:
+		out.Format = teach.Chain
+	case d.Type == typeRootfs:
+		out.Format = teach.Root
 	}
 	if d.Path == stdout || o.dryRun {
 		out.File = ""

@@ -51,7 +51,9 @@ const (
 	Archive        // of pack.WriteArchive
 	Docker         // of pack.WriteDocker
 	Layout         // a folder, of pack.WriteLayout
+	Chain          // of pack.WriteV1
 	Layer          // the tar of a layer alone
+	Root           // a folder with what is in the layers, and no image
 )
 
 // name returns what the image is called.

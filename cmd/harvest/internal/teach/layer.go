@@ -25,7 +25,7 @@ func (s *script) layer(i int) error {
 	name := s.layerName(i)
 	s.line("")
 	if len(s.Parts) > 1 {
-		s.remark("script.layer", values{"N": i + 1, "Of": len(s.Parts), "What": s.Parts[i].Name})
+		s.remark("script.layer", values{"N": i + 1, "Of": len(s.Parts), "What": s.part(s.Parts[i].Name)})
 	}
 	s.line("mkdir %s", name)
 	s.line("cd %s", name)
@@ -345,6 +345,21 @@ func (s *script) raw(p *piece, layer string) {
 	if pad := -e.Size & (blockSize - 1); pad > 0 {
 		s.line("head -c %d /dev/zero >>%s.tar", pad, layer)
 	}
+}
+
+// part says what a part of a plan holds, in its words if they are others than
+// [plan.Plan.Parts] has.
+func (t *texts) part(name string) string {
+	key := map[string]string{
+		"libraries":         "part.libraries",
+		"programs and data": "part.programs",
+		"loader and libc":   "part.common",
+		"other libraries":   "part.others",
+	}[name]
+	if key == "" {
+		return name
+	}
+	return t.say(key, nil)
 }
 
 // why says why an entry is there.

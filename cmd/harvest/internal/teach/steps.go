@@ -1,6 +1,7 @@
 package teach
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -32,9 +33,10 @@ func (x *explanation) stage() {
 			shown = append(shown, e)
 		}
 	}
-	x.text("stage.text", values{"Flat": x.Flat, "Base": x.below() > 0, "Size": x.Plan.Tree.Size(), "Files": files, "Links": links, "Folders": len(folders)})
+	x.text("stage.text", values{"Flat": x.Flat, "Base": x.below() > 0, "Index": x.hasIndex(), "Size": x.Plan.Tree.Size(), "Files": files, "Links": links, "Folders": len(folders)})
 	slices.SortStableFunc(shown, func(a, b *rootfs.Entry) int { return rank(a) - rank(b) })
 	shown = shown[:min(len(shown), mostRows)]
+	more := x.others(shown)
 	if len(folders) > mostFolders { // those alone that the rest goes into
 		folders = nil
 		for _, e := range shown {
@@ -45,7 +47,55 @@ func (x *explanation) stage() {
 	slices.Sort(folders)
 	x.command("mkdir -p " + words(slices.Compact(folders)...))
 	x.copies(shown)
-	x.more(files+links-len(shown), "stage.more")
+	if len(more) > 0 {
+		x.text("stage.more", values{"N": files + links - len(shown), "Kinds": more, "ByHand": x.makeable()})
+	}
+	if x.Output.Format == Root {
+		x.text("stage.only", nil)
+	}
+}
+
+// hasIndex reports whether an index of libraries comes with what is staged.
+func (x *explanation) hasIndex() bool { return x.Plan.Tree.Entry("/etc/ld.so.cache") != nil }
+
+// makeable reports whether a script makes the image, too.
+func (x *explanation) makeable() bool { return Check(x.Image, x.below() > 0) == nil }
+
+// others says of what kinds the files and links are that are not shown, and how
+// many of each: nothing if all are.
+func (x *explanation) others(shown []*rootfs.Entry) []string {
+	keys := map[string]string{
+		"program":     "others.program",
+		"interpreter": "others.interpreter",
+		"loader":      "others.loader",
+		"library":     "others.library",
+		"link":        "others.link",
+		"skeleton":    "others.skeleton",
+		"generated":   "others.generated",
+		"added":       "others.added",
+		"recipe":      "others.recipe",
+	}
+	var order []string
+	count := make(map[string]int)
+	for e := range x.Plan.Tree.All() {
+		if e.Mode.IsDir() || slices.Contains(shown, e) {
+			continue
+		}
+		key := "others.rest"
+		if len(e.Why) > 0 && keys[e.Why[0].Kind] != "" {
+			key = keys[e.Why[0].Kind]
+		}
+		if count[key] == 0 {
+			order = append(order, key)
+		}
+		count[key]++
+	}
+	slices.SortFunc(order, func(a, b string) int { return cmp.Or(count[b]-count[a], strings.Compare(a, b)) })
+	var kinds []string
+	for _, key := range order {
+		kinds = append(kinds, x.say(key, values{"N": count[key]}))
+	}
+	return kinds
 }
 
 // mostFolders is of how many folders all are shown.
@@ -125,6 +175,8 @@ func (x *explanation) documents() error {
 		}
 		d.names = append(d.names[:len(x.Blobs)], "config.json")
 		d.digests.Manifest = ""
+	case Chain:
+		d.digests.Manifest = ""
 	case Layout:
 		d.show = func(member string) string { return "cat " + word(path.Join(file, member)) }
 	}
@@ -152,7 +204,7 @@ const labelWidth = 12
 func (x *explanation) layers() {
 	x.step("layer.title", nil)
 	seconds := x.seconds()
-	x.text("layer.tar", values{"Seconds": seconds, "Owned": x.owned()})
+	x.text("layer.tar", values{"Seconds": seconds, "Owned": x.owned(), "ByHand": x.makeable()})
 	times := fmt.Sprintf("--mtime=@%d", seconds)
 	if seconds != 0 {
 		times += " --clamp-mtime"
@@ -160,6 +212,13 @@ func (x *explanation) layers() {
 	x.command(`(cd root && find . -mindepth 1 -printf '%P\n' | LC_ALL=C sort) >layer.list`)
 	x.command("tar " + tarFlags + " --owner=0 --group=0 " + times + " -C root -T layer.list -cf layer.tar")
 	x.line("")
+	if len(x.Parts) > 1 {
+		var parts []string
+		for _, p := range x.Parts {
+			parts = append(parts, x.part(p.Name))
+		}
+		x.text("layer.parts", values{"N": len(parts), "Parts": parts, "ByHand": x.makeable()})
+	}
 	zipped := x.Image.Compression.Method
 	x.text("layer.digest", values{"Method": zipped, "Base": x.below(), "N": len(x.Parts)})
 	for i, blob := range x.Blobs[x.below():] {
@@ -177,6 +236,9 @@ func (x *explanation) layers() {
 	x.line("")
 	x.more(len(x.Parts)-mostLayers, "explain.more")
 	x.chain()
+	if x.Output.Format == Layer {
+		x.text("layer.only", nil)
+	}
 }
 
 // mostLayers is of how many layers digests are shown.

@@ -70,6 +70,9 @@ func fieldsOf(t *testing.T, text string) []string {
 			}
 		case *parse.FieldNode:
 			found[n.String()] = true
+		case *parse.RangeNode:
+			walk(n.Pipe)
+			walk(n.List)
 		case *parse.IfNode:
 			walk(n.Pipe)
 			walk(n.List)
