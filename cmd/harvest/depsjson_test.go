@@ -10,7 +10,7 @@ import (
 )
 
 func TestEveryFieldOfJSONIsDescribed(t *testing.T) {
-	data, err := os.ReadFile("../../docs/deps.md")
+	data, err := os.ReadFile("../../docs/verbs/deps.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,7 +20,7 @@ func TestEveryFieldOfJSONIsDescribed(t *testing.T) {
 	}
 	for _, field := range fields {
 		if !strings.Contains(string(data), "`"+field+"`") {
-			t.Errorf("docs/deps.md says nothing of %s", field)
+			t.Errorf("docs/verbs/deps.md says nothing of %s", field)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// A brokenRow is a line of the table in docs/diagnose.md.
+// A brokenRow is a line of the table in docs/verbs/diagnose.md.
 type brokenRow struct {
 	fault, suffix string
 	says          map[string]string // by what runs it
@@ -20,7 +20,7 @@ type brokenRow struct {
 // brokenRows reads the table.
 func brokenRows(t *testing.T) []brokenRow {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/diagnose.md")
+	page, err := os.ReadFile("../../docs/verbs/diagnose.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -13,31 +14,58 @@ import (
 // Every transcript of the documentation is run as it stands: a line after "$ "
 // is a command, the lines after that are what it prints. Numbers that depend on
 // the machine, such as digests, sizes and times, may differ. A command without
-// output in the text only has to succeed.
+// output in the text only has to succeed. Each page has a folder of its own,
+// which pages call /home/me, and a registry, which they call 127.0.0.1:5000.
 func TestTranscriptsAreTrue(t *testing.T) {
-	need(t, "docker", "curl", "git", "strace")
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ran := 0
-	for _, page := range append(pages, "../../README.md") {
+	t.Setenv("DOCKER_CONFIG", t.TempDir()) // where harvest login writes
+	for _, page := range pages(t) {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		dir := transcriptFolder(t)
 		steps := transcripts(string(text))
-		setAside(t, steps)
-		for _, step := range steps {
-			ran++
-			if !step.run(t, dir) {
-				t.Fatalf("in %s", page)
-			}
+		if len(steps) == 0 {
+			continue
 		}
+		t.Run(strings.TrimPrefix(page, "../../"), func(t *testing.T) {
+			needOf(t, steps)
+			at := settingFor(t, steps)
+			setAside(t, steps)
+			for _, step := range steps {
+				if !step.run(t, at) {
+					break
+				}
+			}
+		})
 	}
-	if ran < 5 {
-		t.Fatalf("only %d commands were found", ran)
+}
+
+// pages returns the README and the pages of the documentation in English.
+func pages(t *testing.T) []string {
+	t.Helper()
+	list := []string{"../../README.md"}
+	for _, pattern := range []string{"../../docs/*.md", "../../docs/verbs/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) < 5 {
+			t.Fatalf("%s: %v %v", pattern, found, err)
+		}
+		list = append(list, found...)
+	}
+	return list
+}
+
+// needOf skips the test where a command of the steps needs a consumer that is
+// missing.
+func needOf(t *testing.T, steps []step) {
+	t.Helper()
+	consumers := map[string]string{
+		"docker": "docker", "curl": "curl", "git": "git", "strace": "strace", "gcc": "gcc", "musl-gcc": "musl-gcc",
+		"jq": "jq", registryOfPages: "docker-registry", "harvest run": "sandbox", "--check": "sandbox", "harvest trace": "sandbox",
+	}
+	for word, consumer := range consumers {
+		if slices.ContainsFunc(steps, func(s step) bool { return strings.Contains(s.command, word) }) {
+			need(t, consumer)
+		}
 	}
 }
 
@@ -65,24 +93,43 @@ func transcripts(page string) []step {
 	return steps
 }
 
-func (s step) run(t *testing.T, dir string) bool {
+// A setting is where the commands of a page run.
+type setting struct {
+	dir      string // homeOfPages
+	registry string // registryOfPages, empty if no command speaks of it
+}
+
+const (
+	homeOfPages     = "/home/me"
+	registryOfPages = "127.0.0.1:5000"
+)
+
+func (s step) run(t *testing.T, at setting) bool {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "bash", "-o", "pipefail", "-c", s.command)
-	cmd.Dir = dir
+	command := s.command
+	if at.registry != "" {
+		command = strings.ReplaceAll(command, registryOfPages, at.registry)
+	}
+	cmd := exec.CommandContext(t.Context(), "bash", "-o", "pipefail", "-c", command)
+	cmd.Dir = at.dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Errorf("$ %s\n%s%v", s.command, out, err)
+		t.Errorf("$ %s\n%s%v", command, out, err)
 		return false
 	}
 	if s.want == "" {
 		return true
 	}
-	equal(t, "$ "+s.command, timeless(string(out)), timeless(s.want))
+	got := strings.ReplaceAll(string(out), at.dir, homeOfPages)
+	if at.registry != "" {
+		got = strings.ReplaceAll(got, at.registry, registryOfPages)
+	}
+	equal(t, "$ "+s.command, timeless(got), timeless(s.want))
 	return !t.Failed()
 }
 
 // ofMachine are the parts of an output that differ from machine to machine.
-var ofMachine = regexp.MustCompile(`[0-9a-f]{64}|\b[0-9]+(\.[0-9]+)? ?(ms|s|B|kB|MB)\b`)
+var ofMachine = regexp.MustCompile(`[0-9a-f]{64}| +[0-9]+  /|\b[0-9]+(\.[0-9]+)? ?(ms|s|B|kB|MB)\b`)
 
 func timeless(s string) string {
 	return strings.TrimSpace(ofMachine.ReplaceAllString(s, "#"))
@@ -117,16 +164,16 @@ func setAside(t *testing.T, steps []step) {
 	}
 }
 
-// transcriptFolder returns a folder with the files that transcripts take as
-// given: a program, a folder of settings, another root.
-func transcriptFolder(t *testing.T) string {
+// settingFor returns a folder with the files that transcripts take as given, a
+// program, a folder of settings, another root, and a registry for those that
+// speak to one.
+func settingFor(t *testing.T, steps []step) setting {
 	t.Helper()
-	dir := t.TempDir()
-	script := `cp "$(type -P true)" app && mkdir etc && echo debug >etc/app.conf && harvest -q --bin bash -o type=rootfs,dest=other-root`
-	cmd := exec.CommandContext(t.Context(), "bash", "-ec", script)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s%v", out, err)
+	w := newWork(t)
+	w.run("bash", "-ec", `cp "$(type -P true)" app && mkdir etc && echo debug >etc/app.conf && harvest -q --bin bash -o type=rootfs,dest=other-root`)
+	at := setting{dir: w.dir}
+	if slices.ContainsFunc(steps, func(s step) bool { return strings.Contains(s.command, registryOfPages) }) {
+		at.registry = w.registry("")
 	}
-	return dir
+	return at
 }
