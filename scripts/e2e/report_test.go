@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"html"
@@ -201,6 +202,25 @@ func (b *browser) prints() {
 	}
 	if dir := os.Getenv("HARVEST_SCREENSHOTS"); dir != "" {
 		b.must(os.WriteFile(filepath.Join(dir, filepath.Base(b.t.Name())+".pdf"), pdf, 0o644))
+	}
+	b.isDense(pdf)
+}
+
+// isDense makes sure that what is said of the graph is all on the first page, and
+// that the graph begins there or on the second.
+func (b *browser) isDense(pdf []byte) {
+	b.t.Helper()
+	if _, err := exec.LookPath("pdftotext"); err != nil {
+		b.t.Log("pdftotext is missing: pages were not read")
+		return
+	}
+	cmd := exec.Command("pdftotext", "-l", "2", "-", "-")
+	cmd.Stdin = bytes.NewReader(pdf)
+	out, err := cmd.Output()
+	b.must(err)
+	first, second, _ := strings.Cut(string(out), "\f")
+	if !strings.Contains(first, "to an interpreter.") || !strings.Contains(first+second, "libc.so.6") {
+		b.t.Errorf("the first page reads\n%s\nand the second\n%s", first, second)
 	}
 }
 
