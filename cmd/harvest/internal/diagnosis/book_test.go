@@ -102,7 +102,14 @@ func TestGroups(t *testing.T) {
 		"nginx: [emerg] open() \"/run/nginx/nginx.pid\" failed (2: No such file or directory)":                          "no-file dir=/run/nginx file=/run/nginx/nginx.pid",
 		"tput: unknown terminal \"xterm-256color\"":                                                                     "terminfo term=xterm-256color",
 		"tput: terminals database is inaccessible":                                                                      "terminfo term=xterm",
-		"all is well": "",
+		"error while loading shared libraries":                                                                          "library ",
+		"error while loading shared libraries: libz.so.1":                                                               "library name=libz.so.1",
+		"error while loading shared libraries: libz.so.1: cannot open shared object file":                               "library name=libz.so.1",
+		"error while loading shared libraries: libz.so.1: invalid ELF header":                                           "",
+		"libc.so.6: version `GLIBC_2.38' not found":                                                                     "version version=GLIBC_2.38",
+		"version GLIBC_2.38 not found":                                                                                  "version version=GLIBC_2.38",
+		"exec format error":                                                                                             "format ",
+		"all is well":                                                                                                   "",
 	} {
 		var got string
 		for _, m := range b.Recognise(line) {

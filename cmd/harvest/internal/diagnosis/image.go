@@ -197,6 +197,8 @@ func (p *patient) concerns(c *Cause, f lint.Finding) bool {
 		return true
 	case c.Of == ofVersion:
 		return strings.Contains(f.Text, cmp.Or(p.match.Groups["version"], "versions of symbols"))
+	case c.Of == ofName && name == "": // which the message leaves out
+		return true
 	case c.Of == ofName && f.Rule == lint.Script: // which env would have found
 		return strings.TrimSuffix(f.Need, "\r") == name
 	case c.Of == ofName:
