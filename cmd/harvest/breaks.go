@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -119,7 +120,8 @@ func newBrokenSummary(d *plan.Damage, user string) *brokenSummary {
 			b.args = "-c 'echo >/tmp/x'"
 		}
 	case plan.NoPasswd:
-		if user == "" {
+		user, _, _ = strings.Cut(user, ":")
+		if _, err := strconv.Atoi(user); user == "" || err == nil { // a number needs no line
 			user = "nobody"
 			b.flags = "-u nobody "
 		}

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"context"
+	"debug/elf"
 	"fmt"
 	"iter"
 	"slices"
@@ -140,22 +141,23 @@ func (w *wrecker) loaders(inside *elfdeps.Closure, n int) error {
 	return nil
 }
 
-// library finds the library of a name.
+// library finds the library of a name. One of the first n programs must need it to
+// start: nobody would notice another.
 func (w *wrecker) library(inside *elfdeps.Closure, n int) error {
 	var names []string
 	for i, program := range inside.Programs {
 		for p := range program.All() {
+			start := toStart(p)
 			for by, need := range libraries(p) {
-				if !slices.Contains(names, need.Name) {
+				notices := i < n && start[by] && !isOptional(need)
+				if notices && !slices.Contains(names, need.Name) {
 					names = append(names, need.Name)
 				}
 				if !w.damage.Fault.isNamed(need.Name) {
 					continue
 				}
-				if w.damage.Name == "" {
+				if notices && w.damage.Name == "" {
 					w.damage.Name = need.Name
-				}
-				if i < n && len(w.targets) == 0 {
 					w.damage.Program, w.damage.By, w.damage.Musl = p.Name, by.Path, p.Loader != nil && p.Loader.Musl
 				}
 				if err := w.withLinks(need.Object.Path); err != nil {
@@ -170,7 +172,33 @@ func (w *wrecker) library(inside *elfdeps.Closure, n int) error {
 	case len(names) == 0:
 		return w.cannot("no program needs a library")
 	}
-	return w.cannot("no program needs it; there are %s", strings.Join(names, ", "))
+	return w.cannot("no program needs it to start; there are %s", strings.Join(names, ", "))
+}
+
+// toStart returns what a program cannot start without: itself, and what is loaded
+// for that before anything of it runs.
+func toStart(p *elfdeps.Program) map[*elfdeps.Object]bool {
+	start := make(map[*elfdeps.Object]bool)
+	var add func(*elfdeps.Object)
+	add = func(o *elfdeps.Object) {
+		if o == nil || start[o] {
+			return
+		}
+		start[o] = true
+		for _, need := range o.Needs {
+			if !isOptional(need) && !need.Starts() {
+				add(need.Object)
+			}
+		}
+	}
+	add(p.Self())
+	return start
+}
+
+// isOptional reports whether a program starts without what it needs: it is opened
+// later, or the loader goes on (DT_AUXILIARY, see ld(1)).
+func isOptional(need elfdeps.Need) bool {
+	return need.Dlopen != nil || need.Tag == elf.DT_AUXILIARY
 }
 
 // libraries returns the needs of a program that lead to libraries, the loader not

@@ -151,8 +151,8 @@ func TestFaultsThatAreRefused(t *testing.T) {
 		"--bin init --break loader":              "--break loader: no program has a loader: they are static",
 		"--bin init --break lib:libc":            "--break lib:libc: no program needs a library",
 		"--bin lone --break lib:libc":            "--break lib:libc: no program needs a library",
-		"--bin bash --break lib:libz":            "--break lib:libz: no program needs it; there are libtinfo.so.6, libc.so.6",
-		"--bin bash --break lib:ld.so":           "--break lib:ld.so: no program needs it; there are libtinfo.so.6, libc.so.6",
+		"--bin bash --break lib:libz":            "--break lib:libz: no program needs it to start; there are libtinfo.so.6, libc.so.6",
+		"--bin bash --break lib:ld.so":           "--break lib:ld.so: no program needs it to start; there are libtinfo.so.6, libc.so.6",
 		"--bin bash --bare --break tmp":          "--break tmp: there is no /tmp in the image as it is",
 		"--bin bash --add /tmp/file --break tmp": "--break tmp: /tmp/file lies in /tmp",
 		"--bin bash --bare --break passwd":       "--break passwd: there is no /etc/passwd in the image as it is",
@@ -167,6 +167,32 @@ func TestFaultsThatAreRefused(t *testing.T) {
 	s.Base = makePlan(t, host, "--bin echo").Tree
 	if _, err := plan.Make(t.Context(), host, s); err == nil || !strings.Contains(err.Error(), "not upon a base") {
 		t.Errorf("upon a base: %v", err)
+	}
+}
+
+// A library that is opened later, or that what is opened later needs, is not missed
+// when a program starts, so it cannot be what breaks it.
+func TestFaultThatNobodyNoticesAtTheStart(t *testing.T) {
+	host := onDisk(t, `
+		/bin/app      elf interp=/lib64/ld.so needed=liba.so dlopen='[{"soname":"libplug.so"}]'
+		/lib64/ld.so  elf soname=ld.so glibc=/lib64/
+		/lib64/liba.so     elf soname=liba.so needed=libdeep.so
+		/lib64/libdeep.so  elf soname=libdeep.so
+		/lib64/libplug.so  elf soname=libplug.so needed=libof.so
+		/lib64/libof.so    elf soname=libof.so
+	`)
+	const args = "--bin /bin/app --dlopen recommended"
+	for _, name := range []string{"libplug", "libof"} {
+		if makePlan(t, host, args).Tree.Entry("/lib64/"+name+".so") == nil {
+			t.Fatalf("%s is not in the image", name)
+		}
+		err := makeError(t, host, args+" --break lib:"+name)
+		if want := "--break lib:" + name + ": no program needs it to start; there are liba.so, libdeep.so"; err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	if d := makePlan(t, host, args+" --break lib:libdeep").Damage; d.By != "/lib64/liba.so" {
+		t.Errorf("%s needs it", d.By)
 	}
 }
 
