@@ -29,7 +29,7 @@ func (x *explanation) stage() {
 		default:
 			files++
 		}
-		if !e.Mode.IsDir() && (e.Source != "" || e.Link != "") {
+		if !e.Mode.IsDir() && (e.Source != "" || e.Link != "") && isShowable(e) {
 			shown = append(shown, e)
 		}
 	}
@@ -53,6 +53,12 @@ func (x *explanation) stage() {
 	if x.Output.Format == Root {
 		x.text("stage.only", nil)
 	}
+}
+
+// isShowable reports whether a terminal can show the command that stages an entry:
+// names are anybody's, and could move the cursor.
+func isShowable(e *rootfs.Entry) bool {
+	return comment(e.Path) == e.Path && comment(e.Source) == e.Source && comment(e.Link) == e.Link
 }
 
 // hasIndex reports whether an index of libraries comes with what is staged.
