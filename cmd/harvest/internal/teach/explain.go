@@ -174,7 +174,7 @@ func (x *explanation) starter() {
 	x.step("starter.title", nil)
 	if asked.Script != nil {
 		v := values{"Path": comment(asked.Name), "Interp": comment(asked.Script.Interp), "First": comment(x.Plan.Programs[0]), "Program": ""}
-		if p != nil {
+		if p != nil && p.Name != asked.Script.Interp {
 			v["Program"] = comment(p.Name)
 		}
 		x.text("starter.script", v)
