@@ -3,11 +3,8 @@ package plan
 import (
 	"cmp"
 	"context"
-	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -30,43 +27,6 @@ type Recipes struct {
 	With    []string     // recipes that are wanted without any
 	Without []string     // recipes that are not, whatever the evidence
 	Env     []string     // names of the variables that the image sets
-}
-
-// A Decision is what was made of evidence.
-type Decision struct {
-	Recipe string // its name
-	Why    string // the evidence, in words
-	Added  bool   // else it is a hint that the recipe could be wanted
-	Paths  int    // that were added, and their bytes
-	Size   int64
-
-	named []string        // what the evidence names, each once
-	seen  map[string]bool // likewise
-}
-
-// mostNamed is how many things that evidence names are listed.
-const mostNamed = 3
-
-// names adds to what the evidence names.
-func (d *Decision) names(what string) {
-	if d.seen == nil {
-		d.seen = make(map[string]bool)
-	}
-	if !d.seen[what] {
-		d.seen[what] = true
-		d.named = append(d.named, what)
-	}
-}
-
-// why returns the evidence in words, however much there is.
-func (d *Decision) why() string {
-	rest := slices.DeleteFunc(slices.Clone(d.named), func(name string) bool { return strings.HasSuffix(d.Why, " "+name) })
-	shown := min(len(rest), mostNamed-1)
-	text := strings.Join(append([]string{d.Why}, rest[:shown]...), ", ")
-	if more := len(rest) - shown; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
 }
 
 // An UnknownRecipeError means that there is no recipe of a name.
@@ -277,17 +237,6 @@ func (p *pantry) bring(r *recipe.Recipe, fact recipe.Fact, why string) error {
 	return nil
 }
 
-// decision returns that of a key, which is begun if there is none.
-func (p *pantry) decision(key, name, why string) *Decision {
-	d := p.by[key]
-	if d == nil {
-		d = &Decision{Recipe: name, Why: why}
-		p.by[key] = d
-		p.order = append(p.order, d)
-	}
-	return d
-}
-
 // add takes in all that a pattern stands for.
 func (p *pantry) add(pattern string, why rootfs.Reason, d *Decision, except []string) error {
 	names := []string{pattern[1:]}
@@ -426,99 +375,4 @@ func (p *pantry) ours(link, from string) bool {
 	}
 	holders, err := p.holders(real, link)
 	return err == nil && shareSource(holders[real], holders[link])
-}
-
-// withheld reports whether a path is never brought, whatever names it: nobody
-// runs it, or it is nobody's but the host's.
-func withheld(name string) bool {
-	for _, pattern := range []string{
-		"/usr/share/doc", "/usr/share/man", "/usr/share/info", "/usr/share/locale", "/usr/share/lintian", "/usr/share/help",
-		"/usr/share/gtk-doc", "/usr/share/bash-completion", "/usr/share/zsh/vendor-completions", "/usr/share/fish/vendor_completions.d",
-		"/etc/init.d", "/etc/rc?.d", "/etc/init", "/etc/cron*", "/etc/logrotate.d", "/etc/apparmor.d", "/etc/systemd/system", "/etc/systemd/user",
-	} {
-		if recipe.Match(pattern, name) {
-			return true
-		}
-	}
-	return isHosts(name)
-}
-
-// isHosts reports whether a path is nobody's but the host's: secrets, what engines
-// mount, and what programs and people have left behind.
-func isHosts(name string) bool {
-	for _, pattern := range []string{
-		"/etc/shadow*", "/etc/gshadow*", "/etc/ssl/private", "/etc/ssh/ssh_host_*", "/etc/hosts", "/etc/resolv.conf", "/etc/hostname",
-		"/etc/passwd*", "/etc/group*", "/etc/subuid*", "/etc/subgid*", "/etc/mtab", "/etc/machine-id", "/etc/.pwd.lock",
-		"/etc/security/opasswd*", "/etc/ppp/*-secrets", "/etc/wireguard", "/etc/letsencrypt", "/etc/pki/private", "/etc/pki/tls/private",
-		"/etc/NetworkManager/system-connections", "/etc/krb5.keytab", "/var/lib/private",
-		"/root", "/home", "/proc", "/sys", "/dev", "/run", "/tmp", "/boot",
-	} {
-		if recipe.Match(pattern, name) {
-			return true
-		}
-	}
-	switch path.Ext(name) {
-	case ".dpkg-old", ".dpkg-dist", ".dpkg-new", ".dpkg-bak", ".dpkg-tmp", ".ucf-old", ".ucf-dist", ".ucf-new",
-		".rpmsave", ".rpmnew", ".rpmorig", ".apk-new", ".pacnew", ".pacsave", ".swp":
-		return true
-	}
-	return strings.HasSuffix(name, "~")
-}
-
-// isByproduct reports whether a file is of no use to programs that run, by its
-// name: it is for linking others.
-func isByproduct(name string) bool { return path.Ext(name) == ".a" }
-
-// mayBeELF reports whether a file may be a program or a library, by its name: most
-// of what lies in folders of data says what it is.
-func mayBeELF(name string) bool {
-	switch path.Ext(name) {
-	case ".py", ".pyc", ".pl", ".pm", ".pod", ".ph", ".al", ".h", ".c", ".txt", ".conf", ".html", ".xml", ".json", ".js", ".css", ".vim", ".png",
-		".svg", ".gz", ".mo", ".po", ".tcl", ".rb", ".lua", ".el", ".elc", ".ttf", ".otf", ".afm", ".pfb", ".md", ".yaml", ".yml", ".crt", ".pem":
-		return false
-	}
-	return true
-}
-
-// isELF reports whether a file begins as programs and libraries do, and those that
-// are yet to be linked do not.
-func (p *pantry) isELF(real string) bool {
-	f, err := p.host.Open(real[1:])
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	var head [elf.EI_NIDENT + 2]byte
-	if _, err := io.ReadFull(f, head[:]); err != nil || string(head[:4]) != elf.ELFMAG {
-		return false
-	}
-	order := binary.ByteOrder(binary.LittleEndian)
-	if head[elf.EI_DATA] == byte(elf.ELFDATA2MSB) {
-		order = binary.BigEndian
-	}
-	return elf.Type(order.Uint16(head[elf.EI_NIDENT:])) != elf.ET_REL
-}
-
-// decisions returns what was decided, hints last.
-func (p *pantry) decisions() []Decision {
-	var list []Decision
-	for _, d := range p.order {
-		if d.Added {
-			decided := *d
-			decided.Why = d.why()
-			list = append(list, decided)
-		}
-	}
-	if !p.Auto {
-		return list
-	}
-	for _, r := range p.Book.Recipes {
-		if d := p.by[r.Name]; d != nil && d.Added || slices.Contains(p.Without, r.Name) {
-			continue
-		}
-		if weak := r.Weak(&p.facts); len(weak) > 0 {
-			list = append(list, Decision{Recipe: r.Name, Why: weak[0].String()})
-		}
-	}
-	return list
 }
