@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 	"github.com/harvest-oci/harvest/rootfs"
 )
 
@@ -22,15 +23,15 @@ const mostBlamed = 5
 
 func (e *budgetError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s of contents are more than --max-size %s", size(e.size), size(e.limit))
-	if size(e.size) == size(e.limit) {
+	fmt.Fprintf(&b, "%s of contents are more than --max-size %s", units.Size(e.size), units.Size(e.limit))
+	if units.Size(e.size) == units.Size(e.limit) {
 		fmt.Fprintf(&b, " (%d bytes, and %d)", e.size, e.limit)
 	}
 	if e.base > 0 {
-		fmt.Fprintf(&b, "\n  %s  the base", size(e.base))
+		fmt.Fprintf(&b, "\n  %s  the base", units.Size(e.base))
 	}
 	for _, f := range e.biggest {
-		fmt.Fprintf(&b, "\n  %s  %s: %s", size(f.Size), printable(f.Path), printable(f.Why[0].String()))
+		fmt.Fprintf(&b, "\n  %s  %s: %s", units.Size(f.Size), printable(f.Path), printable(f.Why[0].String()))
 	}
 	return b.String()
 }

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 	"github.com/harvest-oci/harvest/pack"
 )
 
@@ -90,8 +91,8 @@ func TestSizesAreWrittenAsPeopleWriteThem(t *testing.T) {
 		0: "0 B", 999: "999 B", 1000: "1.0 kB", 9949: "9.9 kB", 99500: "100 kB", 999499: "999 kB", 999500: "1.0 MB",
 		3682304: "3.7 MB", 5e9: "5.0 GB", 7e15: "7000 TB",
 	} {
-		if got := size(n); got != want {
-			t.Errorf("size(%d) = %q, want %q", n, got, want)
+		if got := units.Size(n); got != want {
+			t.Errorf("units.Size(%d) = %q, want %q", n, got, want)
 		}
 	}
 }

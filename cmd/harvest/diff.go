@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/rootfs"
 )
@@ -230,7 +231,7 @@ func (o *diffOptions) report(s streams, d *difference) error {
 		if to == stdout {
 			to = "to stdout"
 		}
-		fmt.Fprintf(s.err, "  written  %s, %s\n", to, size(l.Size))
+		fmt.Fprintf(s.err, "  written  %s, %s\n", to, units.Size(l.Size))
 	}
 	return nil
 }

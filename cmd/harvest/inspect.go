@@ -16,6 +16,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/rootfs"
 )
@@ -274,7 +275,7 @@ func (i inspectedImage) print(w io.Writer, format string) {
 			fmt.Fprintf(w, "  %-12s %s\n", label, printable(text))
 		}
 	}
-	fmt.Fprintf(w, "%s for %s, %s in %s\n", i.title(), i.platform(), size(i.Size), count(len(i.Layers), "layer"))
+	fmt.Fprintf(w, "%s for %s, %s in %s\n", i.title(), i.platform(), units.Size(i.Size), count(len(i.Layers), "layer"))
 	line("read from", formatNames[format])
 	line("image ID", i.ImageID)
 	line("manifest", i.Manifest)
@@ -288,7 +289,7 @@ func (i inspectedImage) print(w io.Writer, format string) {
 		if id == "" {
 			id = "of a digest that only reading it tells"
 		}
-		fmt.Fprintf(w, "  %-12s %s, %s%s\n", fmt.Sprintf("layer %d", n+1), id, size(l.Size), suffix(", ", compressionOf(l.MediaType)))
+		fmt.Fprintf(w, "  %-12s %s, %s%s\n", fmt.Sprintf("layer %d", n+1), id, units.Size(l.Size), suffix(", ", compressionOf(l.MediaType)))
 		if l.DiffID != l.Digest {
 			line("  diff_id", l.DiffID)
 		}

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"io/fs"
 	"math"
 	"path"
 	"strconv"
 	"strings"
 
+	"github.com/harvest-oci/harvest/rootfs"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
 
@@ -36,7 +36,7 @@ func parseFolder(s string) (f plan.Folder, ok bool) {
 		if err != nil {
 			return f, false
 		}
-		f.Mode = fileMode(uint32(mode))
+		f.Mode = rootfs.FileMode(uint32(mode))
 	}
 	for i, field := range fields[min(2, len(fields)):] {
 		if field == "" {
@@ -51,15 +51,4 @@ func parseFolder(s string) (f plan.Folder, ok bool) {
 		}
 	}
 	return f, true
-}
-
-// fileMode is the mode for the twelve bits of chmod(2).
-func fileMode(bits uint32) fs.FileMode {
-	mode := fs.FileMode(bits & 0o777)
-	for bit, m := range map[uint32]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
-		if bits&bit != 0 {
-			mode |= m
-		}
-	}
-	return mode
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/spelling"
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 	ownerdb "github.com/harvest-oci/harvest/rootfs/owner" // owner is whose an entry is
 	"github.com/harvest-oci/harvest/rootfs/plan"
 )
@@ -88,7 +89,7 @@ func shipments(list []plan.Shipment) []shipment {
 
 // packageLine says what has come of a package.
 func packageLine(p plan.Shipment) string {
-	text := fmt.Sprintf("%s %s, %s, %s", p.Name, p.Version, count(p.Paths, "path"), size(p.Size))
+	text := fmt.Sprintf("%s %s, %s, %s", p.Name, p.Version, count(p.Paths, "path"), units.Size(p.Size))
 	if p.LeftOut > 0 {
 		text += fmt.Sprintf("; %d left out", p.LeftOut)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 	"github.com/harvest-oci/harvest/pack"
 )
 
@@ -50,7 +51,7 @@ func (p *progress) show() {
 	defer tick.Stop()
 	for {
 		done, total := p.done.Load(), max(p.total.Load(), 1)
-		fmt.Fprintf(p.w, "\r\x1b[K%s %s of %s, %d %%", p.doing, size(done), size(total), done*100/total)
+		fmt.Fprintf(p.w, "\r\x1b[K%s %s of %s, %d %%", p.doing, units.Size(done), units.Size(total), done*100/total)
 		select {
 		case <-p.stopped:
 			fmt.Fprint(p.w, "\r\x1b[K")
@@ -107,18 +108,4 @@ type watchedReader struct {
 func (r watchedReader) Read(b []byte) (int, error) {
 	n, err := r.r.Read(b)
 	return n, cmp.Or(err, r.l.moved(n))
-}
-
-// size writes a number of bytes as people do: "512 B", "3.7 MB".
-func size(n int64) string {
-	units := []string{"B", "kB", "MB", "GB", "TB"}
-	f, i := float64(n), 0
-	for f >= 999.5 && i < len(units)-1 {
-		f /= 1000
-		i++
-	}
-	if i == 0 || f >= 99.5 {
-		return fmt.Sprintf("%.0f %s", f, units[i])
-	}
-	return fmt.Sprintf("%.1f %s", f, units[i])
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/pack/registry"
 )
@@ -189,7 +190,7 @@ func (s *pullSummary) text() string {
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-12s %s\n", label, fmt.Sprintf(format, args...))
 	}
-	fmt.Fprintf(&b, "%s for %s, %s in %s\n", s.Name, s.Platform, size(s.Size), count(s.Layers, "layer"))
+	fmt.Fprintf(&b, "%s for %s, %s in %s\n", s.Name, s.Platform, units.Size(s.Size), count(s.Layers, "layer"))
 	for _, note := range s.Notes {
 		line("note", "%s", note)
 	}

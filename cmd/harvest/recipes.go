@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/harvest-oci/harvest/cmd/harvest/internal/spelling"
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 	"github.com/harvest-oci/harvest/rootfs"
 	"github.com/harvest-oci/harvest/rootfs/plan"
 	"github.com/harvest-oci/harvest/rootfs/recipe"
@@ -152,7 +153,7 @@ func recipeLines(decisions []plan.Decision) (with []string, hint string) {
 			names, whys = append(names, d.Recipe), append(whys, d.Why)
 			continue
 		}
-		with = append(with, fmt.Sprintf("%s, %s: %s", d.Recipe, size(d.Size), d.Why))
+		with = append(with, fmt.Sprintf("%s, %s: %s", d.Recipe, units.Size(d.Size), d.Why))
 	}
 	with = append(with, rest...)
 	if len(names) > 0 {
@@ -182,7 +183,7 @@ func largest(decisions []plan.Decision) (large []plan.Decision, rest []string) {
 			bytes += d.Size
 		}
 		decisions = slices.DeleteFunc(slices.Clone(decisions), func(d plan.Decision) bool { return d.Recipe == rule && small[d.Why] })
-		rest = append(rest, fmt.Sprintf("%s, %s: %d more, which ls lists", rule, size(bytes), len(small)))
+		rest = append(rest, fmt.Sprintf("%s, %s: %d more, which ls lists", rule, units.Size(bytes), len(small)))
 	}
 	return decisions, rest
 }

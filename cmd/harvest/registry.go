@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 	"github.com/harvest-oci/harvest/pack/registry"
 )
 
@@ -149,7 +150,7 @@ func (s *pushSummary) transfers() []transfer {
 			}
 		}
 		if n > 0 {
-			list = append(list, transfer{kind.label, fmt.Sprintf("%s, %s", count(n, "blob"), size(bytes))})
+			list = append(list, transfer{kind.label, fmt.Sprintf("%s, %s", count(n, "blob"), units.Size(bytes))})
 		}
 	}
 	return list

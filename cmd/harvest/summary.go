@@ -10,6 +10,7 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 	"github.com/harvest-oci/harvest/elfdeps"
 	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/rootfs"
@@ -161,7 +162,7 @@ func (s *summary) text() string {
 	if len(s.Loaders) > 0 {
 		line(count(len(s.Loaders), "loader"), "%s", strings.Join(s.Loaders, " "))
 	}
-	line("root", "%d paths, %s", s.Paths, size(s.Size))
+	line("root", "%d paths, %s", s.Paths, units.Size(s.Size))
 	if s.Base != "" {
 		line("upon", "%s, %s", s.Base, count(s.baseLayers, "layer"))
 	}
@@ -192,7 +193,7 @@ func (s *summary) text() string {
 	}
 	for _, l := range s.ownLayers() {
 		if l.Digest != l.DiffID {
-			line("layer", "%s, %s", l.Digest, size(l.Size))
+			line("layer", "%s, %s", l.Digest, units.Size(l.Size))
 		}
 		line("diff_id", "%s", l.DiffID)
 	}

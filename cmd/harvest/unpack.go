@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 	"github.com/harvest-oci/harvest/pack"
 )
 
@@ -100,7 +101,7 @@ func unpackRun(ctx context.Context, s streams, o *unpackOptions) (err error) {
 	if os.Geteuid() != 0 {
 		fmt.Fprintf(s.err, "  %-12s not run by root: everything is yours, and without capabilities\n", "note")
 	}
-	fmt.Fprintf(s.err, "  %-12s %s\n", count(len(i.Layers), "layer"), size(i.Size))
+	fmt.Fprintf(s.err, "  %-12s %s\n", count(len(i.Layers), "layer"), units.Size(i.Size))
 	fmt.Fprintf(s.err, "  %-12s %s, in %s\n", "written", o.dir, elapsed(time.Since(start)))
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 	"github.com/harvest-oci/harvest/pack"
 	"github.com/harvest-oci/harvest/rootfs/plan/lint"
 )
@@ -199,7 +200,7 @@ func (v *verification) print(w io.Writer) {
 	}
 	for _, i := range v.Images {
 		fmt.Fprintf(w, "%s for %s\n", inspectedImage{Tags: i.Tags}.title(), i.Platform)
-		fmt.Fprintf(w, "  %-12s %s, as all digests say\n", count(i.Layers, "layer"), size(i.Size))
+		fmt.Fprintf(w, "  %-12s %s, as all digests say\n", count(i.Layers, "layer"), units.Size(i.Size))
 		finds := "find all that they need to start"
 		if i.Programs == 1 {
 			finds = "finds all that it needs to start"

@@ -50,7 +50,7 @@ const largestKey = 1 << 20
 func (v *vault) isSecret(e *rootfs.Entry) bool {
 	private, machines := e.Mode&0o004 == 0, isMachines(e.Source)
 	switch {
-	case machines && hasSecretName(e.Source):
+	case machines && HasSecretName(e.Source):
 		return true
 	case !e.Mode.IsRegular(), !private && !(machines && e.Size <= largestKey):
 		return false
@@ -162,9 +162,9 @@ func isMachines(name string) bool {
 	return !strings.HasPrefix(name, "/usr/") || strings.HasPrefix(name, "/usr/local/")
 }
 
-// hasSecretName reports whether a path is called what programs call their secrets,
-// or is in a folder that is.
-func hasSecretName(name string) bool {
+// HasSecretName reports whether a path is called what programs call their secrets,
+// such as id_rsa, or is in a folder that is, such as .ssh.
+func HasSecretName(name string) bool {
 	return slices.ContainsFunc(secretNames[:], func(pattern string) bool { return recipe.Match(pattern, name) })
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 	"github.com/harvest-oci/harvest/rootfs"
 )
 
@@ -258,7 +259,7 @@ func (p *page) count() {
 			bytes += e.Size
 		}
 	}
-	p.Counts = append(p.Counts, p.Source.Platform, plural(files, "file"), plural(p.Total, "path"), size(bytes), plural(len(p.Source.Layers), "layer"))
+	p.Counts = append(p.Counts, p.Source.Platform, plural(files, "file"), plural(p.Total, "path"), units.Size(bytes), plural(len(p.Source.Layers), "layer"))
 }
 
 func plural(n int, noun string) string {

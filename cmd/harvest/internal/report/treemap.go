@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 )
 
 // A treemap is a rectangle whose parts have areas in proportion to sizes.
@@ -120,7 +122,7 @@ func gather(files []weight) []tileGroup {
 // label gives a tile the text that fits into it.
 func (t *tile) label() {
 	const wide, line = 6.7, 15.0 // of 11 pixels
-	t.Title = t.name + ", " + size(t.size)
+	t.Title = t.name + ", " + units.Size(t.size)
 	if t.group != "" {
 		t.Title += ", " + t.group
 	}
@@ -139,7 +141,7 @@ func (t *tile) label() {
 		return
 	}
 	t.Label = base
-	if detail := size(t.size); fits(detail) && t.H >= 2*line+3 {
+	if detail := units.Size(t.size); fits(detail) && t.H >= 2*line+3 {
 		t.Detail = detail
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"html/template"
 	"io"
 	"strings"
+
+	"github.com/harvest-oci/harvest/cmd/harvest/internal/units"
 )
 
 // The parts of a page, each as a contributor edits it.
@@ -91,7 +93,7 @@ func sourceHash(text string) string {
 // write writes the page.
 func (p *page) write(w io.Writer) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"size":   size,
+		"size":   units.Size,
 		"plural": plural,
 		"number": number,
 		"percent": func(p float64) string {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/harvest-oci/harvest/rootfs"
+	"github.com/harvest-oci/harvest/rootfs/plan"
 )
 
 // Why a name is left out, as a heading.
@@ -42,10 +43,9 @@ type denial struct {
 // other rule lists it with less care.
 var denials = []denial{
 	{why: secret,
-		below: []string{"/etc/ssl/private", "/etc/pki/private", "/etc/wireguard", "/etc/letsencrypt", "/etc/openvpn", "/var/lib/private"},
-		files: []string{"/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/krb5.keytab", "/etc/ppp/chap-secrets", "/etc/ppp/pap-secrets"},
-		names: []string{".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".password-store", ".netrc", ".npmrc", ".pypirc", ".pgpass",
-			".my.cnf", ".git-credentials", ".vault-token", ".env", ".htpasswd", "id_*", "ssh_host_*_key", "*.key", "*.p12", "*.pfx", "*.jks", "*.kdbx", "*.keytab"},
+		below:  []string{"/etc/ssl/private", "/etc/pki/private", "/etc/wireguard", "/etc/letsencrypt", "/etc/openvpn", "/var/lib/private"},
+		files:  []string{"/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/krb5.keytab", "/etc/ppp/chap-secrets", "/etc/ppp/pap-secrets"},
+		names:  []string{"id_*", "*.key"}, // and what plan.HasSecretName knows
 		exempt: []string{"*.pub", "*.py", "*.pyc", "*.so", "*.pm", "*.h", "*.gpg.key"}},
 	{why: system, below: []string{"/proc", "/sys", "/dev"}},
 	{why: runtime, below: []string{"/run", "/var/run"}},
@@ -58,6 +58,9 @@ var denials = []denial{
 
 // denied returns why a name is left out whatever is there, "" if it is not.
 func denied(name string, homes []string) string {
+	if plan.HasSecretName(name) {
+		return secret
+	}
 	for _, d := range denials {
 		if d.applies(name, homes) {
 			return d.why
